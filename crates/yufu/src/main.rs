@@ -1,0 +1,2 @@
+//! yufu.
+fn main() {}
