@@ -1,0 +1,434 @@
+//! Tickets: one shape for everything that is secret, expires, and may be spent or revoked.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClientId, GrantId, Number, UserId};
+use crate::keyring::Presented;
+use crate::message::{Challenge, Channel};
+use crate::redirect::ReturnPath;
+use crate::refusal::{Fault, Refusal};
+use crate::scope::Scopes;
+use crate::secret::SecretHash;
+use crate::time::{Lifetime, Timestamp};
+
+/// What a ticket is for. The numbers are kept in databases and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Kind {
+    /// An authorization between its request and its answer.
+    Interaction = 1,
+    /// A signed-in browser.
+    Session = 2,
+    /// A QR code waiting for a phone.
+    Scan = 3,
+    /// A code sent to a phone number.
+    Passcode = 4,
+    /// An authorization code.
+    Code = 5,
+    /// An access token.
+    Access = 6,
+    /// A refresh token.
+    Refresh = 7,
+    /// The nonce of a signed request: its existence is the refusal of the next.
+    Nonce = 8,
+    /// A client's standing with the platform: its latest own token and signing ticket.
+    Platform = 9,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::Interaction,
+        Self::Session,
+        Self::Scan,
+        Self::Passcode,
+        Self::Code,
+        Self::Access,
+        Self::Refresh,
+        Self::Nonce,
+        Self::Platform,
+    ];
+
+    /// The kind of a number kept in a database.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    /// The word for it in commands and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Interaction => "interaction",
+            Self::Session => "session",
+            Self::Scan => "scan",
+            Self::Passcode => "passcode",
+            Self::Code => "code",
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+            Self::Nonce => "nonce",
+            Self::Platform => "platform",
+        }
+    }
+
+    /// How long a dead ticket is kept, so that 40163, 42001 and 42002 stay true answers.
+    pub const fn retention(self) -> Lifetime {
+        match self {
+            Self::Refresh => Lifetime::days(30),
+            Self::Nonce => Lifetime::minutes(30),
+            _ => Lifetime::days(1),
+        }
+    }
+}
+
+/// A ticket with a typed body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket<B> {
+    /// Finds the row, together with the kind.
+    pub number: Number,
+    /// The stored half of the secret.
+    pub hash: SecretHash,
+    /// The grant it hangs from.
+    pub grant: Option<GrantId>,
+    /// The code that all tokens of one exchange descend from; it can be revoked as one.
+    pub family: Option<Number>,
+    /// The client it was made for.
+    pub client: Option<ClientId>,
+    /// The user it speaks for.
+    pub user: Option<UserId>,
+    /// What it means.
+    pub body: B,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// When its life ends: from this millisecond on it is dead.
+    pub expires_at: Timestamp,
+    /// When it was spent.
+    pub taken_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Counts its amendments; an amendment of an older version is refused by the store.
+    pub version: u32,
+}
+
+/// A ticket as the store keeps it: its kind beside it, its body as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawTicket {
+    /// What it is for.
+    pub kind: Kind,
+    /// The ticket with its body unread.
+    pub ticket: Ticket<Vec<u8>>,
+}
+
+/// What a kind of ticket carries. Bodies are JSON; fields may be added with a default, and the
+/// bytes of every past shape are kept as files that must still load.
+pub trait Body: Serialize + DeserializeOwned {
+    /// The kind that carries this body.
+    const KIND: Kind;
+}
+
+impl<B> Ticket<B> {
+    /// Whether it is alive: neither spent, nor revoked, nor past its time.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        self.taken_at.is_none() && self.revoked_at.is_none() && now < self.expires_at
+    }
+
+    /// The same ticket with another body.
+    pub fn with<C>(self, body: C) -> Ticket<C> {
+        Ticket {
+            number: self.number,
+            hash: self.hash,
+            grant: self.grant,
+            family: self.family,
+            client: self.client,
+            user: self.user,
+            body,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            taken_at: self.taken_at,
+            revoked_at: self.revoked_at,
+            version: self.version,
+        }
+    }
+}
+
+impl<B: Body> Ticket<B> {
+    /// The form that the store keeps.
+    ///
+    /// # Errors
+    /// A fault when the body cannot be written, which plain structs can.
+    pub fn seal(self) -> Result<RawTicket, Fault> {
+        let body = serde_json::to_vec(&self.body).map_err(|e| Fault::from("write a ticket", e))?;
+        Ok(RawTicket {
+            kind: B::KIND,
+            ticket: self.with(body),
+        })
+    }
+}
+
+impl RawTicket {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// A fault when the row is of another kind or its body cannot be read.
+    pub fn open<B: Body>(&self) -> Result<Ticket<B>, Fault> {
+        if self.kind != B::KIND {
+            return Err(Fault::new("a ticket of another kind"));
+        }
+        let body = serde_json::from_slice(&self.ticket.body)
+            .map_err(|e| Fault::from("read a ticket", e))?;
+        Ok(self.ticket.clone().with(body))
+    }
+}
+
+/// An authorization between its request and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// By which door it came.
+    pub channel: Channel,
+    /// Where the answer goes; `None` for the phone's side of a scan.
+    pub return_path: Option<ReturnPath>,
+    /// What is asked for.
+    pub scopes: Scopes,
+    /// Handed back as it came.
+    pub state: Option<String>,
+    /// The PKCE challenge.
+    pub challenge: Option<Challenge>,
+    /// The hash of the browser's own cookie: nobody else may go on with it.
+    pub browser: SecretHash,
+    /// Ask even where a grant stands.
+    pub force_consent: bool,
+    /// The scan that this interaction answers.
+    pub scan: Option<Number>,
+}
+
+/// A signed-in browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// When the user proved themselves.
+    pub authenticated_at: Timestamp,
+    /// The end that no use of the session can move.
+    pub ends_at: Timestamp,
+}
+
+/// A QR code waiting for a phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// By which door it came.
+    pub channel: Channel,
+    /// Where the page goes with the code; `None` for a signed scan.
+    pub return_path: Option<ReturnPath>,
+    /// What is asked for.
+    pub scopes: Scopes,
+    /// Handed back as it came.
+    pub state: Option<String>,
+    /// The PKCE challenge.
+    pub challenge: Option<Challenge>,
+    /// The hash of the cookie of the page that began it; `None` when the uuid alone suffices.
+    pub browser: Option<SecretHash>,
+    /// How far it came.
+    pub stage: ScanStage,
+}
+
+/// How far a scan came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum ScanStage {
+    /// No phone yet, 408.
+    Waiting,
+    /// A phone has opened it, 404.
+    Scanned,
+    /// The user turned away, 403; the same code may be scanned again.
+    Cancelled,
+    /// The user agreed; the code is minted at the first poll that may have it.
+    Approved {
+        /// The grant that stands.
+        grant: GrantId,
+        /// Who agreed.
+        user: UserId,
+    },
+    /// The code was handed out and is said again to the same poller for a minute, 405.
+    Paid {
+        /// The code's number.
+        code: Number,
+        /// The version of the keys it was made under.
+        version: u8,
+        /// When it was first handed out.
+        at: Timestamp,
+    },
+}
+
+/// A code sent to a phone number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passcode {
+    /// What it may be used for.
+    pub scene: Scene,
+    /// HMAC of scene, number and digits; the digits are never stored.
+    pub mac: SecretHash,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// What a passcode may be used for; one of another scene never matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scene {
+    /// Signing in.
+    SignIn,
+    /// Making an account.
+    SignUp,
+    /// A forgotten password.
+    Reset,
+}
+
+impl Scene {
+    /// The word for it in rows and letters.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::SignUp => "sign_up",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// An authorization code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// What the user agreed to.
+    pub scopes: Scopes,
+    /// The PKCE challenge to be met.
+    pub challenge: Option<Challenge>,
+    /// Which exchange it is for.
+    #[serde(default)]
+    pub purpose: CodePurpose,
+}
+
+/// Which exchange a code is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodePurpose {
+    /// For tokens.
+    #[default]
+    Tokens,
+    /// For a mini program's session (`docs/facts/wechat.md` §7.5).
+    Mini,
+}
+
+/// An access token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// What it may do; empty for a client's own token.
+    pub scopes: Scopes,
+}
+
+/// A refresh token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// What its access tokens may do.
+    pub scopes: Scopes,
+    /// The latest access token of this refresh token.
+    pub access: Number,
+}
+
+/// The nonce of a signed request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nonce {}
+
+/// A client's standing with the platform (`docs/facts/wechat.md` §6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlatformStanding {
+    /// The latest of the client's own access tokens.
+    pub access: Option<Number>,
+    /// The number from which the signing ticket follows, and when it ends.
+    pub ticket: Option<(Number, Timestamp)>,
+}
+
+macro_rules! bodies {
+    ($($body:ident => $kind:ident),* $(,)?) => {
+        $(impl Body for $body { const KIND: Kind = Kind::$kind; })*
+    };
+}
+
+bodies! {
+    Interaction => Interaction,
+    Session => Session,
+    Scan => Scan,
+    Passcode => Passcode,
+    Code => Code,
+    Access => Access,
+    Refresh => Refresh,
+    Nonce => Nonce,
+    PlatformStanding => Platform,
+}
+
+/// A code that may be exchanged now. Nothing else makes one, and minting tokens needs one.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The code's number: spent in the same commit in which the tokens are born.
+    pub number: Number,
+    /// The grant the tokens hang from.
+    pub grant: GrantId,
+    /// The user they speak for.
+    pub user: UserId,
+    /// What they may do.
+    pub scopes: Scopes,
+}
+
+/// What a redeemer shows besides the client's own proof.
+pub struct CodeProof<'a> {
+    /// The code as it was presented.
+    pub presented: &'a Presented,
+    /// The PKCE verifier.
+    pub verifier: Option<&'a str>,
+    /// Which exchange it is presented at.
+    pub purpose: CodePurpose,
+}
+
+impl Ticket<Code> {
+    /// Judges a redemption: mine, unspent, in time, PKCE (RFC 6749 §4.1.3, RFC 7636 §4.6).
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownCode`], [`Refusal::SpentCode`], [`Refusal::ExpiredCode`] (or unknown, by
+    /// the client's setting), [`Refusal::VerifierMismatch`]. A refused code is not spent.
+    pub fn redeem(
+        &self,
+        client: &crate::client::AuthenticatedClient,
+        proof: &CodeProof<'_>,
+        now: Timestamp,
+    ) -> Result<Redeemed, Refusal> {
+        let client = client.client();
+        let mine = self.client.as_ref() == Some(&client.id) && self.body.purpose == proof.purpose;
+        let (Some(grant), Some(user)) = (self.grant, self.user) else {
+            return Err(Refusal::UnknownCode);
+        };
+        if !proof.presented.proves(&self.hash) || !mine || self.revoked_at.is_some() {
+            return Err(Refusal::UnknownCode);
+        }
+        if self.taken_at.is_some() {
+            return Err(Refusal::SpentCode);
+        }
+        if now >= self.expires_at {
+            return Err(if client.policy.names_expired_code {
+                Refusal::ExpiredCode
+            } else {
+                Refusal::UnknownCode
+            });
+        }
+        if let Some(challenge) = &self.body.challenge {
+            let met = proof
+                .verifier
+                .is_some_and(|verifier| challenge.is_met_by(verifier));
+            if !met {
+                return Err(Refusal::VerifierMismatch);
+            }
+        }
+        Ok(Redeemed {
+            number: self.number,
+            grant,
+            user,
+            scopes: self.body.scopes.clone(),
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! The WeChat dialect (`docs/facts/wechat.md`).
