@@ -1,0 +1,1 @@
+"""The parts of the conformance run: environment, network, browser, wire contract."""

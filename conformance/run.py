@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""Drives real WeChat client libraries through a whole login against yufu, and proves that each driver can fail.
+
+The libraries have the platform's hosts built in, so the run takes place in a private network where those hosts are
+this machine. Nothing leaves it. See README.md beside this file.
+"""
+
+import argparse
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lab import certificates, prepare, wire
+from lab.browser import Stuck, World
+from lab.drivers import DRIVERS
+from lab.front import BREAKS, Front
+
+HERE = Path(__file__).resolve().parent
+HOSTS = ["open.weixin.qq.com", "api.weixin.qq.com", "lp.open.weixin.qq.com", "long.open.weixin.qq.com",
+         "res.wx.qq.com", "thirdwx.qlogo.cn"]
+WORKERS = 2
+DRIVER_SECONDS = 40
+RUN_SECONDS = 300
+INSIDE = "YUFU_CONFORMANCE_INSIDE"
+
+
+def main():
+    options = arguments()
+    if options.list:
+        for driver in DRIVERS:
+            print(f"{driver.name:22} {driver.kind:8} {driver.package} {prepare.version(driver.language, driver.package)}")
+        return 0
+    inside = os.environ.get(INSIDE) == "1"
+    if not inside:
+        missing = prepare.missing_tools(installing=bool(prepare.stale()))
+        if missing:
+            return stop("missing: " + ", ".join(missing))
+        if prepare.stale():
+            try:
+                prepare.prepare(say)
+            except subprocess.CalledProcessError as problem:
+                return stop(f"the environment could not be made ({problem}); --prepare needs the package registries")
+        if options.prepare:
+            say("the environment is ready")
+            return 0
+        if not options.yufu.is_file():
+            return stop(f"no yufu at {options.yufu}; build it or name it with --yufu")
+        enter_private_network()
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return run(options)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Real WeChat client libraries against yufu.")
+    parser.add_argument("--yufu", type=Path, default=HERE.parent / "target" / "release" / "yufu", metavar="PATH",
+                        help="the binary (default: target/release/yufu of this repository)")
+    parser.add_argument("--only", action="append", metavar="NAME", help="this driver alone; may be given again")
+    parser.add_argument("--no-breaks", action="store_true", help="the logins only, without the five broken answers")
+    parser.add_argument("--prepare", action="store_true", help="install the libraries and stop")
+    parser.add_argument("--list", action="store_true", help="name the drivers and stop")
+    parser.add_argument("--json", action="store_true", help="the report as one JSON document")
+    parser.add_argument("--verbose", action="store_true", help="with every failure, what the driver wrote")
+    options = parser.parse_args()
+    options.yufu = options.yufu.resolve()
+    unknown = set(options.only or ()) - {driver.name for driver in DRIVERS}
+    if unknown:
+        parser.error(f"no driver is named {', '.join(sorted(unknown))}; --list names them")
+    return options
+
+
+def say(words):
+    print(f"conformance: {words}", file=sys.stderr, flush=True)
+
+
+def stop(words):
+    say(words)
+    return 1
+
+
+def enter_private_network():
+    """Starts this program again where no network is but its own, and mounts are its own."""
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    os.environ[INSIDE] = "1"
+    os.execvp("unshare", ["unshare", *as_root, "--net", "--mount", "--", sys.executable, *sys.argv])
+
+
+# ---- the run -------------------------------------------------------------------------------------------------------
+
+
+class Processes:
+    """Everything started here, so that it can be ended: by its own id, never by a name."""
+
+    def __init__(self):
+        self._alive, self._lock = set(), threading.Lock()
+
+    def start(self, command, **more):
+        process = subprocess.Popen(command, start_new_session=True, **more)
+        with self._lock:
+            self._alive.add(process)
+        return process
+
+    def end(self, process):
+        with self._lock:
+            self._alive.discard(process)
+        if process.poll() is None:
+            # It leads a process group of its own, whose id is its process id.
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def end_all(self):
+        for process in list(self._alive):
+            self.end(process)
+
+
+def run(options):
+    started = time.monotonic()
+    processes = Processes()
+    drivers = [driver for driver in DRIVERS if not options.only or driver.name in options.only]
+
+    def too_long():
+        say(f"still running after {RUN_SECONDS} s; given up")
+        processes.end_all()
+        os._exit(1)
+
+    watchdog = threading.Timer(RUN_SECONDS, too_long)
+    watchdog.daemon = True
+    watchdog.start()
+    with tempfile.TemporaryDirectory(prefix="yufu-conformance-") as name:
+        folder = Path(name)
+        try:
+            with (folder / "yufu.err").open("wb") as errors:
+                house, world = start_yufu(options.yufu, folder, errors, processes)
+            if world is None:
+                return stop("yufu dev did not come up: " + ((folder / "yufu.err").read_text("utf-8", "replace")[-600:] or "it said nothing"))
+            results = drive(drivers, options, folder, world, processes)
+            if house.poll() is not None:
+                say(f"yufu ended during the run, with status {house.returncode}: " + (folder / "yufu.err").read_text("utf-8", "replace")[-600:])
+        finally:
+            processes.end_all()
+    return report(results, options, time.monotonic() - started)
+
+
+def start_yufu(binary, folder, errors, processes):
+    (folder / "home").mkdir()
+    process = processes.start([str(binary), "dev", "--json", "--port", "0", "--until-stdin-closes"], cwd=folder / "home",
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=plain_environment(folder))
+    said = []
+    reader = threading.Thread(target=lambda: said.append(process.stdout.readline()), daemon=True)
+    reader.start()
+    reader.join(30)
+    try:
+        return process, json.loads(said[0])
+    except (IndexError, ValueError):
+        return process, None
+
+
+def plain_environment(folder):
+    """No proxies, no settings of the one who calls: only what a program needs to run."""
+    keep = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return {**keep, "HOME": str(folder / "home"), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
+            "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
+
+
+def drive(drivers, options, folder, world, processes):
+    upstream = urlsplit(world["platform"])
+    authority, leaf, key = certificates.make(folder, HOSTS)
+    jobs = queue.Queue()
+    for broken in [None, *([] if options.no_breaks else BREAKS)]:
+        for driver in drivers:
+            jobs.put((driver, broken))
+    results, known = {}, {}
+
+    def work(number):
+        # Each worker is a network place of its own: an address, a front on it, and a hosts file that leads there.
+        address = f"127.0.0.{number + 2}"
+        hosts = folder / f"hosts-{number}"
+        hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {host}\n" for host in HOSTS))
+        front = Front(address, (upstream.hostname, upstream.port), leaf, key)
+        # Person 1 has the name that breaks careless clients; person 2 never agrees to anything.
+        place = World(address, authority, HOSTS, world["platform"], *world["people"][:2])
+        while True:
+            try:
+                driver, broken = jobs.get_nowait()
+            except queue.Empty:
+                return front.close()
+            client = next(one for one in world["clients"] if one["kind"] == driver.kind)
+            shift = Shift(driver, client, world["people"][0], front, place, hosts, authority, folder, processes)
+            try:
+                results[driver.name, broken] = shift.result(broken, known)
+            except Exception as problem:  # one driver's trouble must not hide the others' results
+                results[driver.name, broken] = {"failed": [f"the runner itself: {problem!r}"], "findings": [], "saw": {}, "seconds": 0}
+
+    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return results
+
+
+class Shift:
+    """One driver, once: started, served with callbacks, watched, judged."""
+
+    def __init__(self, driver, client, person, front, place, hosts, authority, folder, processes):
+        self.driver, self.client, self.person, self.front, self.place = driver, client, person, front, place
+        self.hosts, self.authority, self.folder, self.processes = hosts, authority, folder, processes
+
+    def result(self, broken, known):
+        began = time.monotonic()
+        self.front.begin(broken)
+        saw, failed, wrote = self.talk()
+        findings = wire.check(self.front.answers, self.client, self.person, self.driver.refreshes, known)
+        failed += [f"front: {words}" for words in self.front.problems]
+        return {"failed": failed, "findings": findings, "saw": saw, "wrote": wrote,
+                "applied": sum(answer.broken for answer in self.front.answers), "calls": len(self.front.answers),
+                "seconds": round(time.monotonic() - began, 2)}
+
+    def talk(self):
+        """The line protocol: the driver asks for a person's answer, gets a callback URL, and says a result at the end."""
+        runtime = str(prepare.PYTHON) if self.driver.language == "python" else shutil.which("node")
+        asked = {"appid": self.client["appid"], "secret": self.client["secret"], "kind": self.client["kind"],
+                 "nickname": self.person["nickname"], "callback": "http://127.0.0.1:8000/callback"}
+        environment = {**plain_environment(self.folder), "CONFORMANCE": json.dumps(asked),
+                       "REQUESTS_CA_BUNDLE": str(self.authority), "SSL_CERT_FILE": str(self.authority),
+                       "NODE_EXTRA_CA_CERTS": str(self.authority)}
+        with tempfile.TemporaryFile(dir=self.folder) as errors:
+            process = self.processes.start(
+                ["unshare", "--mount", "--", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"',
+                 str(self.hosts), runtime, str(HERE / self.driver.script)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=HERE, env=environment, text=True, encoding="utf-8")
+            late = threading.Timer(DRIVER_SECONDS, self.processes.end, (process,))
+            late.start()
+            saw, failed = {}, []
+            try:
+                for line in process.stdout:
+                    try:
+                        message = json.loads(line)
+                    except ValueError:
+                        continue  # a library that prints
+                    if "authorize" in message:
+                        self.answer(process, message, failed)
+                    elif "result" in message:
+                        saw = message["result"]
+                process.wait()
+            except (BrokenPipeError, ValueError):
+                pass
+            finally:
+                in_time = late.is_alive()
+                late.cancel()
+                self.processes.end(process)
+            errors.seek(0)
+            wrote = errors.read().decode("utf-8", "replace")
+        failed += saw.get("failed", [])
+        if not in_time:
+            failed.append(f"not done after {DRIVER_SECONDS} s")
+        elif process.returncode and not failed:
+            last = [line for line in wrote.strip().splitlines() if line.strip()][-1:]
+            failed.append(f"ended with status {process.returncode}: {''.join(last)[:200]}")
+        elif not saw and not failed:
+            failed.append("ended without a result")
+        return saw, failed, wrote
+
+    def answer(self, process, message, failed):
+        try:
+            callback = self.place.authorize(message["authorize"], message["redirect"], bool(message.get("refuse")))
+            reply = {"callback": callback}
+        except (Stuck, OSError, KeyError, HTTPException) as problem:
+            failed.append(f"browser: {problem}" if isinstance(problem, Stuck) else f"browser: {problem!r}")
+            reply = {"error": str(problem)}
+        process.stdin.write(json.dumps(reply) + "\n")
+        process.stdin.flush()
+
+
+# ---- the report ----------------------------------------------------------------------------------------------------
+
+
+def verdict(result, broken):
+    """(passed, one word, why). With a break the driver has to fail, and to fail by seeing that very break."""
+    kinds = {kind for kind, _ in result["findings"]}
+    if broken is None:
+        why = result["failed"] + [f"{kind}: {words}" for kind, words in result["findings"]]
+        return not why, "ok" if not why else "FAILED", why
+    if not result["applied"]:
+        return False, "UNTRIED", ["no answer was broken", *result["failed"]]
+    if broken not in kinds:
+        return False, "MISSED", [f"the contract check did not see {broken}", *result["failed"]]
+    return True, "library" if result["failed"] else "wire", result["failed"]
+
+
+def report(results, options, seconds):
+    names = [driver for driver in DRIVERS if (driver.name, None) in results]
+    rows, passed, failed = [], 0, 0
+    for driver in names:
+        row = {"driver": driver.name, "package": driver.package, "version": prepare.version(driver.language, driver.package), "runs": {}}
+        for broken in [None, *BREAKS]:
+            if (driver.name, broken) not in results:
+                continue
+            result = results[driver.name, broken]
+            good, word, why = verdict(result, broken)
+            passed, failed = passed + good, failed + (not good)
+            row["runs"][broken or "login"] = {"passed": good, "word": word, "why": why, "seconds": result["seconds"],
+                                              "checks": result["saw"].get("passed", [])}
+        rows.append(row)
+    if options.json:
+        print(json.dumps({"passed": passed, "failed": failed, "seconds": round(seconds, 1), "drivers": rows}, ensure_ascii=False, indent=1))
+    else:
+        as_text(rows, results, options)
+        print(f"\n{passed} passed, {failed} failed, {seconds:.0f} s")
+    return 1 if failed else 0
+
+
+def as_text(rows, results, options):
+    for row in rows:
+        login = row["runs"]["login"]
+        print(f"{row['driver']:22} {row['version']:9} {login['word']:6} {login['seconds']:5.1f} s  {', '.join(login['checks'])}")
+        for broken, run_ in row["runs"].items():
+            if not run_["passed"]:
+                print("".join(f"    {broken}: {words}\n" for words in run_["why"]), end="")
+                wrote = results[row["driver"], None if broken == "login" else broken].get("wrote", "")
+                if options.verbose and wrote.strip():
+                    print("".join(f"    | {line}\n" for line in wrote.strip().splitlines()[-30:]), end="")
+    if not options.no_breaks:
+        print("\nWith one detail of the answers broken: “library” where the library fails or tells its user "
+              "something else, “wire” where only the check of its answers sees it.\n")
+        columns = ["login", *BREAKS]
+        print(f"{'':22} {'':9} " + " ".join(f"{column:>14}" for column in columns))
+        for row in rows:
+            print(f"{row['driver']:22} {row['version']:9} " + " ".join(f"{row['runs'].get(column, {}).get('word', '-'):>14}" for column in columns))
+        if options.verbose:
+            for row in rows:
+                for broken, run_ in row["runs"].items():
+                    if run_["word"] == "library":
+                        print(f"{row['driver']} / {broken}: " + re.sub(r"\s+", " ", "; ".join(run_["why"]))[:300])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
