@@ -1,1 +1,3 @@
 //! yufu web.
+
+pub mod view;

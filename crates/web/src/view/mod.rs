@@ -1,0 +1,72 @@
+//! The pages: typed views over dumb templates, in Chinese and English, with samples.
+//!
+//! A view is plain data and says nothing about rules: whoever makes it has decided already. Every
+//! text stands in [`Text`] in both languages, every view shows itself with made-up data in
+//! [`gallery`], and a test walks the whole gallery.
+
+mod account;
+mod asset;
+mod consent;
+mod demo;
+mod dev;
+mod lang;
+mod page;
+mod part;
+mod sample;
+mod scan;
+mod sign;
+mod text;
+
+pub use account::{Account, Done, GrantRow, ProfileForm, Sex};
+pub use asset::{Asset, asset, asset_names, asset_url};
+pub use consent::Consent;
+pub use demo::{DemoDone, DemoError, DemoHome, DemoNative, DemoResult, NativeCode};
+pub use dev::{DevClient, DevCodes, DevStart, Inbox, InboxItem, IssuedCode};
+pub use lang::Lang;
+pub use page::{ErrorPage, Plain, Trouble};
+pub use part::{Age, App, DevPerson, Face, Field, Moment, Person, Problem, Share};
+pub use sample::{CSRF, HOSTILE, PIXEL, Sample};
+pub use scan::{Ink, Scan, ScanDone, ScanEnd, ScanState, SelfRedirect};
+pub use sign::{By, ChangePassword, Passcode, PhoneStep, ResetPassword, SignIn, SignUp};
+pub use text::Text;
+
+/// Writes a template. Writing to a string cannot fail, and no template calls anything that can.
+fn rendered(view: &impl askama::Template) -> String {
+    view.render().unwrap_or_default()
+}
+
+macro_rules! views {
+    ($($view:ident),* $(,)?) => {
+        $(impl $view {
+            /// The whole page as HTML.
+            #[must_use]
+            pub fn render(&self) -> String {
+                rendered(self)
+            }
+        })*
+
+        /// Every view × sample × language, as (file name, HTML). The names read
+        /// `consent.native.zh.html`.
+        #[must_use]
+        pub fn gallery() -> Vec<(String, String)> {
+            let mut pages = Vec::new();
+            $(show::<$view>(&mut pages);)*
+            pages
+        }
+    };
+}
+
+views! {
+    SignIn, Passcode, SignUp, ResetPassword, ChangePassword,
+    Scan, ScanDone, Consent, ErrorPage, Plain, Account,
+    DevStart, Inbox, DevCodes,
+    DemoHome, DemoResult, DemoError, DemoNative,
+}
+
+fn show<V: Sample>(pages: &mut Vec<(String, String)>) {
+    for lang in Lang::ALL {
+        for (name, view) in V::samples(lang) {
+            pages.push((format!("{}.{name}.{}.html", V::NAME, lang.short()), rendered(&view)));
+        }
+    }
+}

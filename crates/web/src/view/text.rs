@@ -1,0 +1,331 @@
+//! Every text of the pages, in both languages. A text without one of them does not compile.
+
+use super::lang::Lang;
+
+macro_rules! texts {
+    ($($name:ident: $zh:literal, $en:literal;)*) => {
+        /// A text of the pages. `{}` marks a gap, see [`Lang::with`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Text {
+            $(#[doc = $en] $name,)*
+        }
+
+        impl Text {
+            /// All texts.
+            pub const ALL: &'static [Text] = &[$(Text::$name),*];
+
+            /// The text in a language.
+            #[must_use]
+            pub const fn in_lang(self, lang: Lang) -> &'static str {
+                match (lang, self) {
+                    $((Lang::Zh, Text::$name) => $zh,
+                      (Lang::En, Text::$name) => $en,)*
+                }
+            }
+        }
+    };
+}
+
+texts! {
+    // The frame of every page.
+    Brand: "鱼符 yufu", "yufu";
+    BrandHome: "鱼符首页", "yufu home";
+    Footer: "与微信登录接口兼容；与腾讯无关。", "Compatible with WeChat login. Not affiliated with Tencent.";
+    GoOn: "继续", "Continue";
+    Back: "返回", "Back";
+    Or: "或", "or";
+
+    // Signing in.
+    SignIn: "登录", "Sign in";
+    SignInTitle: "登录鱼符", "Sign in to yufu";
+    SignInFor: "登录后继续使用“{}”", "to continue to “{}”";
+    ByWhat: "登录方式", "How to sign in";
+    ByPassword: "密码登录", "Password";
+    ByPasscode: "验证码登录", "Passcode";
+    Phone: "手机号", "Phone number";
+    PhoneHint: "中国大陆以外的号码请带国家码，如 +44。", "Outside mainland China, start with the country code, such as +44.";
+    Password: "密码", "Password";
+    SendPasscode: "获取验证码", "Send a passcode";
+    ForgotPassword: "忘记密码？", "Forgot password?";
+    NoAccount: "还没有账号？", "No account yet?";
+    SignUp: "注册", "Sign up";
+    HaveAccount: "已有账号？", "Have an account?";
+    DevPeopleTitle: "沙箱里的人", "People of this sandbox";
+    DevPeopleHint: "仅开发模式可见，点一下即可登录。", "Only in development: one tap signs in.";
+    SignInAs: "以 {} 登录", "Sign in as {}";
+
+    // Passcodes.
+    PasscodeTitle: "输入验证码", "Enter the passcode";
+    PasscodeSentTo: "已发送到 {}", "Sent to {}";
+    Passcode: "验证码", "Passcode";
+    PasscodeHint: "6 位数字，5 分钟内有效。", "6 digits, good for 5 minutes.";
+    Resend: "重新发送", "Send again";
+    OtherNumber: "换个号码", "Use another number";
+    OpenInbox: "打开沙箱收件箱", "Open the sandbox inbox";
+
+    // Sign up, reset, change.
+    SignUpTitle: "注册鱼符账号", "Create a yufu account";
+    Nickname: "昵称", "Nickname";
+    NewPassword: "新密码", "New password";
+    PasswordOptional: "密码（可不设）", "Password (optional)";
+    PasswordHint: "至少 8 个字符。", "At least 8 characters.";
+    PasswordOptionalHint: "至少 8 个字符；留空则用验证码登录。", "At least 8 characters. Leave empty to sign in by passcode.";
+    SignUpDo: "完成注册", "Create account";
+    ResetTitle: "重设密码", "Reset password";
+    ResetIntro: "先验证手机号，再设新密码。", "Prove your phone number, then choose a new password.";
+    ResetDo: "设置新密码", "Set new password";
+    ChangeTitle: "修改密码", "Change password";
+    SetTitle: "设置密码", "Set a password";
+    CurrentPassword: "当前密码", "Current password";
+    ChangeDo: "保存新密码", "Save new password";
+    ChangeNote: "修改后，其他设备将退出登录，应用需重新授权。", "Other devices are signed out, and apps must ask again.";
+
+    // What is wrong with a form.
+    ProblemWrongPassword: "手机号或密码不对。", "Phone number or password is wrong.";
+    ProblemWrongCurrent: "当前密码不对。", "The current password is wrong.";
+    ProblemWrongPasscode: "验证码不对。", "That passcode is wrong.";
+    ProblemPasscodeExpired: "验证码已过期，请重新获取。", "That passcode is too old. Send a new one.";
+    ProblemTooOften: "尝试太多，请 {} 秒后再试。", "Too many tries. Wait {} seconds.";
+    ProblemBadPhone: "这不是有效的手机号。", "That is not a phone number.";
+    ProblemBadPassword: "密码需 8 到 128 个字符。", "A password has 8 to 128 characters.";
+    ProblemBadNickname: "昵称需 1 到 32 个字符。", "A nickname has 1 to 32 characters.";
+    ProblemPhoneTaken: "该手机号已注册，请直接登录。", "This number has an account. Sign in instead.";
+    ProblemStale: "页面打开太久了，请再提交一次。", "The page was open too long. Please send it again.";
+
+    // The QR page.
+    ScanTitle: "扫码登录", "Scan to log in";
+    ScanTo: "登录“{}”", "to log in to “{}”";
+    ScanDefault: "请用手机扫描二维码", "Scan the code with your phone";
+    ScanAlt: "登录二维码", "QR code to log in";
+    ScanScanned: "扫描成功", "Scanned";
+    ScanScannedNext: "请在手机上点“允许”", "Now allow it on your phone";
+    ScanCancelled: "已取消登录", "Cancelled";
+    ScanCancelledNext: "可以再扫一次，或关闭此页", "Scan again, or close this page";
+    ScanExpired: "二维码已过期", "This code is too old";
+    ScanExpiredNext: "正在换一个新的…", "Getting a new one…";
+    ScanRenew: "换一个二维码", "Get a new code";
+    ScanLeft: "{} 后过期", "good for {}";
+    ScanGo: "登录成功，正在返回…", "Logged in. Going back…";
+    ScanGoLink: "没有跳转？点这里", "Not moving? Tap here";
+    ScanTrouble: "网络不通，正在重试…", "No connection. Trying again…";
+    ScanNoScript: "此页面未启用脚本：在手机上确认后，请刷新本页。", "Scripts are off: reload this page after you confirm on the phone.";
+    ScanDev: "在“手机”上打开", "Open on the “phone”";
+    ScanDevHint: "开发模式：不用手机，直接打开确认页。", "Development: no phone needed, open the confirm page here.";
+
+    // Consent.
+    ConsentTitle: "允许登录“{}”？", "Log in to “{}”?";
+    ConsentBy: "开发者：{}", "by {}";
+    ConsentGets: "该应用将获得：", "The app will get:";
+    ConsentAs: "当前账号", "Signed in as";
+    ConsentSwitch: "不是你？切换账号", "Not you? Switch";
+    ConsentHost: "登录后返回 {}", "You will return to {}";
+    ConsentNative: "登录后将打开手机应用 {}。如果登录不是你在该应用里发起的，请拒绝。", "This will open the app {} on this device. Deny it unless you started the login there.";
+    ConsentScan: "你正在登录电脑或其他屏幕。只有亲自扫描了二维码，才点“允许”。", "You are logging in on a computer or another screen. Only continue if you scanned this code yourself.";
+    Allow: "允许", "Allow";
+    Deny: "拒绝", "Deny";
+    Cancel: "取消", "Cancel";
+    ShareId: "一个只属于该应用的匿名编号", "An anonymous id made for this app only";
+    ShareIdNote: "认得出是同一个人，但不知道你是谁", "It can tell that it is you again, but not who you are";
+    ShareProfile: "你的昵称和头像", "Your nickname and picture";
+    ShareProfileNote: "不含手机号", "Not your phone number";
+    ShareRegion: "你的性别和地区", "Your gender and region";
+    ShareRegionNote: "以账号资料里填写的为准", "As far as your profile says";
+    SharePhone: "你的手机号", "Your phone number";
+    ShareEmail: "你的邮箱", "Your email address";
+
+    // After the scan, on the phone.
+    ScanDoneTitle: "已允许", "Allowed";
+    ScanDoneText: "请回到电脑上继续使用“{}”。", "Go back to your computer to use “{}”.";
+    ScanDoneClose: "此页可以关闭。", "You can close this page.";
+    ScanEndCancelledTitle: "已取消", "Cancelled";
+    ScanEndCancelledText: "“{}”没有得到任何信息。", "“{}” has received nothing.";
+    ScanEndExpiredTitle: "二维码已过期", "This code is too old";
+    ScanEndExpiredText: "请回到电脑上，重新扫描“{}”的二维码。", "Go back to your computer and scan the new code of “{}”.";
+
+    // Short messages.
+    SignedOutTitle: "已退出登录", "Signed out";
+    SignedOutText: "已登录的应用不受影响，可在“我的账号”里取消授权。", "Apps you logged in to keep running; revoke them in “My account”.";
+    SignInAgain: "重新登录", "Sign in again";
+    DeniedTitle: "已拒绝", "Denied";
+    DeniedText: "该应用没有得到任何信息，此页可以关闭。", "The app has received nothing. You can close this page.";
+
+    // Errors.
+    ForDeveloper: "给开发者", "For the developer";
+    ErrorNumber: "错误码", "Error";
+    Incident: "事件编号", "Incident";
+    IncidentHint: "联系我们时请附上此编号。", "Please name it when you write to us.";
+    Source: "依据", "Rule";
+    TroubleAppTitle: "这个应用暂时无法登录", "This app cannot log you in";
+    TroubleAppAdvice: "是该应用的设置有误，不是你的问题。请返回，或联系该应用的开发者。", "The app is set up wrongly; it is nothing you did. Go back, or tell the app’s developer.";
+    TroubleClosedTitle: "这个应用暂不开放登录", "This app is closed for now";
+    TroubleBannedAdvice: "该应用已被停用。", "The app has been switched off.";
+    TroubleFollowAdvice: "这是测试账号，请先由管理员把你加为测试者。", "It is a test account: ask its owner to add you as a tester first.";
+    TroubleTooOftenTitle: "操作太频繁", "Too often";
+    TroubleTooOftenAdvice: "请稍等一分钟再试。", "Please wait a minute and try again.";
+    TroubleOpenInClientTitle: "请在手机客户端里打开", "Open this on your phone";
+    TroubleOpenInClientAdvice: "这个页面只能在手机客户端内登录。", "This page logs you in inside the phone client only.";
+    TroubleExpiredTitle: "这次登录已失效", "This login is over";
+    TroubleExpiredAdvice: "它已用过或超时。请回到应用里重新开始。", "It was used or took too long. Go back to the app and start again.";
+    TroubleForgedTitle: "请重新操作一次", "Please do that again";
+    TroubleForgedAdvice: "我们没能确认这是你本人在本页提交的，所以什么都没有改变。", "We could not make sure that this came from our own page, so nothing was changed.";
+    TroubleNotFoundTitle: "没有这个页面", "There is no such page";
+    TroubleNotFoundAdvice: "请检查地址是否完整。", "Check that the address is complete.";
+    TroubleBusyTitle: "系统繁忙", "Something broke on our side";
+    TroubleBusyAdvice: "请稍后再试。你的数据没有受影响。", "Please try again in a moment. Your data is safe.";
+    FixRedirectHost: "redirect_uri 的域名必须与登记的授权回调域完全一致：只比较主机名，不含协议、路径和端口；子域名不算。", "The host of redirect_uri must equal the registered domain: host only, no scheme, path or port; sub-domains do not match.";
+    FixBanned: "该 client 已被停用，请在控制台查看原因。", "The client is switched off; the console says why.";
+    FixNoScope: "该 client 没有这个 scope 的权限。网站用 snsapi_login，手机应用用 snsapi_userinfo。", "The client may not ask for this scope. Websites use snsapi_login, mobile apps snsapi_userinfo.";
+    FixFollowFirst: "把此用户加入测试名单，或使用正式账号。", "Add the user to the test list, or use a live account.";
+    FixTooOften: "授权页被同一来源过多次打开；检查是否有循环跳转。", "The page was opened too often from one place; look for a redirect loop.";
+    FixEmpty: "必填参数缺失或为空。注意 redirect_uri 要做一次 URL 编码。", "A required parameter is missing or empty. Mind that redirect_uri is URL-encoded once.";
+    FixStateEmpty: "请带上 state，并在回调时核对，以防跨站请求伪造。", "Send a state and compare it in the call-back: it guards against request forgery.";
+    FixThirdParty: "component_appid 没有得到该账号的授权。", "The account has not authorized this component_appid.";
+    FixWrongKind: "此地址只接受公众号（服务号）的 appid；网站应用请用 /connect/qrconnect。", "This address takes appids of service accounts only; websites use /connect/qrconnect.";
+    FixAppid: "没有这个 appid。检查是否抄错，或用了另一个环境的 appid。", "There is no such appid. Look for a typo, or an appid of another environment.";
+    FixRedirect: "redirect_uri 缺失、未编码，或域名与登记的授权回调域不一致。", "redirect_uri is missing, not encoded, or its host is not the registered domain.";
+    FixScope: "scope 缺失、拼写有误，或该 client 没有权限。扫码登录用 snsapi_login。", "scope is missing, misspelt, or not granted to this client. QR login uses snsapi_login.";
+    FixStateTooLong: "此页的 state 最长 128 字节。把长的内容存在服务器上，state 里只放编号。", "On this page a state has at most 128 bytes. Keep long data on your server and send a key.";
+    FixResponseType: "response_type 必须是 code。", "response_type must be code.";
+    FixOpenInClient: "浏览器里请用 /connect/qrconnect；开发模式可以关闭此检查。", "In browsers use /connect/qrconnect; development can switch this check off.";
+    FixForged: "表单缺少或带错了 csrf，或 Origin 不是本站。", "The form’s csrf is missing or wrong, or the Origin is not ours.";
+
+    // My account.
+    AccountTitle: "我的账号", "My account";
+    ProfileTitle: "个人资料", "Profile";
+    ProfileNote: "这些是你允许的应用能看到的。", "This is what the apps you allow can see.";
+    EditProfile: "修改资料", "Edit profile";
+    Save: "保存", "Save";
+    Sex: "性别", "Gender";
+    SexUnknown: "未填写", "Not said";
+    SexMale: "男", "Male";
+    SexFemale: "女", "Female";
+    Country: "国家或地区", "Country or region";
+    Province: "省份", "Province";
+    City: "城市", "City";
+    Language: "语言", "Language";
+    LanguageNone: "未填写", "Not said";
+    SecurityTitle: "登录与安全", "Sign-in and safety";
+    SignOut: "退出登录", "Sign out";
+    SignOutAll: "退出所有设备", "Sign out everywhere";
+    AppsTitle: "我授权的应用", "Apps I authorized";
+    AppsEmpty: "还没有授权任何应用。", "No apps yet.";
+    AppsEmptyHint: "用这个账号登录过的应用会列在这里，随时可以取消。", "Apps that you log in to are listed here, and you can revoke them at any time.";
+    Since: "授权于 {}", "since {}";
+    LastUsed: "最近使用 {}", "last used {}";
+    NeverUsed: "尚未使用", "not used yet";
+    Revoke: "取消授权", "Revoke";
+    RevokeOf: "取消对“{}”的授权", "Revoke “{}”";
+    RevokeNote: "它将立刻不能再读取你的资料；下次登录会重新询问你。", "It can no longer read your profile, from now on; next time it must ask you again.";
+    RevokeDo: "确定取消", "Yes, revoke";
+    DoneSaved: "已保存", "Saved";
+    DoneRevoked: "已取消授权", "Revoked";
+    DonePasswordChanged: "密码已修改", "Password changed";
+
+    // The sandbox.
+    DevTitle: "沙箱已就绪", "Your sandbox is ready";
+    DevIntro: "一套完整的登录平台，跑在你自己的机器上。数据只在内存里，随便玩。", "A whole login platform on your own machine. Nothing here is real, so try everything.";
+    DevFirst: "先点这里", "Click here first";
+    DevFirstNote: "打开演示应用“小屋”，扫码登录一次。", "Open the demo app “Rooms” and log in by QR code once.";
+    DevOpenDemo: "打开演示应用", "Open the demo app";
+    DevThen: "然后", "Then";
+    DevInboxLink: "收件箱", "Inbox";
+    DevInboxNote: "“发出”的验证码都在这里", "every passcode that was “sent”";
+    DevCodesLink: "小程序登录码", "Mini program codes";
+    DevCodesNote: "签发 jscode2session 用的 code", "issue a code for jscode2session";
+    DevAccountNote: "资料、密码、授权的应用", "profile, password, apps";
+    DevPeople: "人", "People";
+    DevClients: "应用", "Clients";
+    DevPoint: "把你自己的应用指过来", "Point your own app here";
+    DevPointNote: "把微信的三个域名换成这个地址，其余代码不用改：", "Replace WeChat’s three hosts with this address; the rest of your code stays:";
+    Secret: "密钥", "Secret";
+    Kind: "类型", "Kind";
+    ReturnDomain: "回调", "Returns to";
+    Name: "名字", "Name";
+    InboxTitle: "收件箱", "Inbox";
+    InboxNote: "沙箱不发真短信；每 {} 秒自动刷新。", "The sandbox sends no real messages. Reloads every {} seconds.";
+    InboxEmpty: "还没有验证码。", "No passcodes yet.";
+    InboxEmptyHint: "在登录页选“验证码登录”，它就会出现在这里。", "Choose “Passcode” on the sign-in page and it will turn up here.";
+    InboxOld: "已失效", "no longer good";
+    CodesTitle: "签发小程序登录码", "Issue a mini program code";
+    CodesNote: "相当于 wx.login() 得到的 code，拿去调用 /sns/jscode2session。", "What wx.login() would give; hand it to /sns/jscode2session.";
+    ChooseClient: "应用", "Client";
+    ChoosePerson: "人", "Person";
+    IssueDo: "签发", "Issue";
+    CodeIs: "登录码", "The code";
+    CodeFor: "{} 秒内有效，只能用一次", "good for {} seconds, once";
+    JustNow: "刚刚", "just now";
+    SecondsAgo: "{} 秒前", "{} s ago";
+    MinutesAgo: "{} 分钟前", "{} min ago";
+    HoursAgo: "{} 小时前", "{} h ago";
+    DaysAgo: "{} 天前", "{} d ago";
+
+    // The demo app.
+    RoomsBrand: "小屋 Rooms", "Rooms 小屋";
+    RoomsTag: "租房演示应用", "a small rental demo";
+    RoomsHero: "在城里，找一间安静的小屋", "Find a quiet room in the city";
+    RoomsIntro: "登录后收藏房源、预约看房。", "Log in to keep favourites and book a visit.";
+    RoomsFooter: "这是演示：登录的另一半在 {}", "A demo. The other half of this login is at {}";
+    RoomsLoginScan: "微信登录（兼容）", "Log in with WeChat (compatible)";
+    RoomsLoginScanNote: "在电脑上：出二维码，用手机扫", "On a computer: shows a QR code for your phone";
+    RoomsLoginNative: "在这台手机上登录", "Log in on this phone";
+    RoomsLoginNativeNote: "像手机应用那样跳转，再带着结果码回来", "Hands over as a mobile app does and comes back with a result code";
+    RoomsLoginPage: "客户端内的网页", "Page inside the client";
+    RoomsLoginPageNote: "在客户端里打开的网页用的授权", "What a page opened inside the client uses";
+    RoomsWelcome: "你好，{}", "Hello, {}";
+    RoomsWelcomeText: "登录成功。下面是小屋的服务器收到的一切。", "You are logged in. Below is all that the Rooms server received.";
+    ReceivedBack: "浏览器带回来的", "What the browser brought back";
+    ReceivedToken: "换来的令牌", "What the code was exchanged for";
+    ReceivedProfile: "读到的资料", "What userinfo said";
+    ReceivedNoProfile: "这个 scope 不含资料：只有匿名编号。", "This scope has no profile: an anonymous id is all.";
+    FieldName: "字段", "Field";
+    FieldValue: "值", "Value";
+    StateMatched: "与发出的一致", "is the one we sent";
+    CallUserinfo: "再读一次资料", "Call userinfo again";
+    CallRefresh: "刷新令牌", "Refresh the token";
+    LogOut: "退出小屋", "Log out";
+    DemoDoneUserinfo: "又读了一次资料。", "Called userinfo again.";
+    DemoDoneRefreshed: "令牌已刷新。", "Refreshed the token.";
+    DemoErrorTitle: "登录没有成功", "That did not work";
+    TryAgain: "再试一次", "Try again";
+    MeansNoCode: "没有拿到 code，或 state 与发出的不一致：用户拒绝了，或这次返回不是我们发起的。", "No code came back, or the state is not the one we sent: the person said no, or this return is not ours.";
+    MeansBusy: "平台繁忙，可以重试；若重试得到 40163，说明 code 已被消费。", "The platform is busy: try again. If that gives 40163, the code was spent after all.";
+    MeansBadAccess: "access_token 缺失、无效或已被撤销：请重新登录。", "The access_token is missing, unknown or revoked: log in again.";
+    MeansBadOpenid: "openid 不是这个令牌的主人。", "The openid is not the owner of this token.";
+    MeansBadAppid: "appid 缺失或不存在。", "The appid is missing or does not exist.";
+    MeansBadSecret: "AppSecret 缺失或不对。", "The AppSecret is missing or wrong.";
+    MeansBadCode: "code 缺失、无效、过期，或是发给别的应用的。", "The code is missing, unknown, too old, or was made for another app.";
+    MeansUsedCode: "这个 code 已经用过一次。每个 code 只能换一次令牌；常见原因是刷新了回调页。", "This code was used already. A code buys tokens once; reloading the return page is the usual cause.";
+    MeansBadRefresh: "refresh_token 缺失、无效或已被撤销。", "The refresh_token is missing, unknown or revoked.";
+    MeansOldAccess: "access_token 过期了：用 refresh_token 刷新。", "The access_token is too old: refresh it.";
+    MeansOldRefresh: "refresh_token 也过期了：请用户重新登录。", "The refresh_token is too old as well: the person must log in again.";
+    MeansOldCode: "code 过期了：请重新登录。", "The code is too old: log in again.";
+    MeansPasswordChanged: "用户改了密码，旧令牌全部失效。", "The person changed the password, so all old tokens are void.";
+    MeansTooOften: "调用太频繁，请过一分钟再试。", "Called too often: wait a minute.";
+    MeansNoScope: "用户没有授权这个 scope。", "The person did not grant this scope.";
+    MeansUnknown: "没有更多说明，请看原文。", "Nothing more is known; see the platform’s words.";
+    NativeTitle: "手机应用收到了结果", "The app got its result";
+    NativeStandIn: "这个网页代替一个手机应用：真实应用的 SDK 会收到同样的东西。", "This page stands in for a mobile app: the SDK of a real one would hand over the same.";
+    NativeCallback: "回调地址", "Call-back address";
+    NativeResponse: "响应对象", "Response object";
+    NativeOk: "用户允许了，code 可以交给服务器。", "The person allowed it; the code may go to the server.";
+    NativeCancelled: "用户关掉了页面。", "The person closed the page.";
+    NativeDenied: "用户拒绝了。", "The person said no.";
+    NativeBanned: "应用的包名或签名与登记的不一致。", "The app’s package or signature is not the registered one.";
+    NativeGo: "把 code 交给服务器", "Hand the code to the server";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_say_something_and_have_the_same_gaps() {
+        for text in Text::ALL {
+            let [zh, en] = Lang::ALL.map(|lang| text.in_lang(lang));
+            assert!(!zh.trim().is_empty() && !en.trim().is_empty(), "{text:?}");
+            assert_ne!(zh, en, "{text:?}");
+            assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "{text:?}");
+            assert!(zh.matches("{}").count() <= 1, "{text:?}");
+        }
+    }
+}
