@@ -16,7 +16,7 @@ PYTHON = VENV / "bin" / "python"
 # tool -> where it usually comes from
 TOOLS = {
     "unshare": "util-linux",
-    "mount": "mount (util-linux)",
+    "mount": "util-linux",
     "ip": "iproute2",
     "openssl": "openssl",
     "node": "nodejs (20 or newer)",
@@ -63,8 +63,8 @@ def prepare(say):
             subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
             subprocess.run(
                 [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
-                 # The list is complete, so nothing else may come in; only one of them exists as source alone.
-                 "--no-deps", "--only-binary", ":all:", "--no-binary", "weixin-python",
+                 # The list is complete, so nothing else may come in.
+                 "--no-deps", "--use-pep517",
                  "-r", str(HERE / "requirements.txt")],
                 check=True)
             subprocess.run([str(PYTHON), "-m", "pip", "--quiet", "check"], check=True)
@@ -72,7 +72,7 @@ def prepare(say):
             say("installing the Node libraries")
             # No package needs its install scripts here.
             subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"],
-                           cwd=HERE, check=True)
+                           cwd=HERE, check=True, stdout=subprocess.DEVNULL)
         stamp.write_text(wanted[stamp])
 
 
