@@ -23,12 +23,14 @@ class Stuck(Exception):
 class _Forms(HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.forms, self.title, self.words, self.refresh = [], "", [], None
+        self.forms, self.title, self.words, self.refresh, self.data = [], "", [], None, {}
         self._open, self._inside = None, ""
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         has = {name: value or "" for name, value in attributes}
+        if "data-uuid" in has:
+            self.data = has
         if tag in ("title", "script", "style"):
             self._inside = tag
         elif tag == "meta" and has.get("http-equiv", "").lower() == "refresh":
@@ -49,7 +51,8 @@ class _Forms(HTMLParser):
         if kind in ("submit", "image"):
             form["buttons"].append({key: has.get(key) for key in ("name", "value", "formaction")})
         elif kind not in ("button", "reset", "file") and has.get("name"):
-            form["names"].add(has["name"])
+            if kind != "hidden":
+                form["names"].add(has["name"])
             if kind not in ("checkbox", "radio") or "checked" in has:
                 form["fields"].append((has["name"], has.get("value", "on" if kind == "checkbox" else "")))
 
@@ -168,14 +171,12 @@ class Browser:
                 page = self._submit(page, sign_in, _button(sign_in, "sign_in") or next(iter(sign_in["buttons"]), None), filled, stop)
             elif consent and not answered:
                 answered = True
-                wanted = "allow" if allow else "deny"
-                button = _button(consent, wanted)
-                if not button:
-                    consent = next((form for form in seen.forms if _button(form, wanted)), consent)
-                    button = _button(consent, wanted)
-                if not button:
-                    raise Stuck(f"no way to {wanted}: {page}")
-                page = self._submit(page, consent, button, {}, stop)
+                wanted = ("allow",) if allow else ("deny", "cancel")
+                choices = ((form, _button(form, act)) for act in wanted for form in seen.forms)
+                choice = next(((form, button) for form, button in choices if button), None)
+                if not choice:
+                    raise Stuck(f"no way to say {' or '.join(wanted)}: {page}")
+                page = self._submit(page, *choice, {}, stop)
             elif seen.refresh:
                 target = urljoin(page.url, seen.refresh)
                 page = target if stop and _same_place(target, stop) else self.open(target, stop=stop)
@@ -251,7 +252,8 @@ class World:
             raise Stuck(f"{end}; the phone's last page: {last}")
         errcode, code = end
         if errcode == "405" and allow:
-            return _append(redirect_of(url), code, state_of(url))
+            data = page.parse().data
+            return _append(data.get("data-redirect", redirect_of(url)), code, data.get("data-state", state_of(url)))
         if errcode == "403" and not allow:
             return None
         raise Stuck(f"the poll ended with {errcode}; the phone's last page: {last}")
@@ -285,5 +287,5 @@ def state_of(url):
 def _append(redirect, code, state):
     """What the QR page's script does: code and state, before any fragment."""
     base, hash_, fragment = redirect.partition("#")
-    tail = f"code={code}" + ("" if state is None else f"&state={quote(state, safe='')}")
-    return base + ("&" if "?" in base else "?") + tail + hash_ + fragment
+    mark = "" if base.endswith(("?", "&")) else "&" if "?" in base else "?"
+    return base + mark + f"code={code}" + ("" if state is None else f"&state={quote(state, safe='')}") + hash_ + fragment

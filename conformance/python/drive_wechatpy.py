@@ -34,5 +34,7 @@ def login():
         same("40163", refusal.errcode, 40163)
         holds("errmsg", refusal.errmsg.startswith("code been used"), refusal.errmsg)
 
+    same("refusal leads nowhere", authorize(oauth.qrconnect_url, client["callback"], refuse=True), None)
+
 
 drive(login)
