@@ -130,6 +130,19 @@ pub struct Minted {
     pub hash: SecretHash,
     /// The version of the keys it was made under.
     pub version: u8,
+    proof: Zeroizing<Vec<u8>>,
+}
+
+impl Minted {
+    /// The secret just made, as its holder would present it: the parent of derived secrets.
+    pub fn presented(&self) -> Presented {
+        Presented {
+            number: self.number,
+            version: self.version,
+            proof: self.proof.clone(),
+            hash: self.hash,
+        }
+    }
 }
 
 /// A secret as somebody presented it: it finds a row, and has yet to prove it.
@@ -236,11 +249,7 @@ impl Keyring {
     ) -> Result<Minted, Fault> {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"yufu child");
         let prk = salt.extract(&parent.proof);
-        self.derive(parent.version, kind, layout, number, &mut |info, out| {
-            let okm = prk.expand(info, Length(out.len()));
-            okm.and_then(|okm| okm.fill(out))
-                .map_err(|_| Fault::new("derive a secret"))
-        })
+        self.derive(&prk, parent.version, kind, layout, number)
     }
 
     /// Makes the secret that the server itself can say again for this number (a scan's code).
@@ -262,11 +271,7 @@ impl Keyring {
             hkdf::HKDF_SHA256,
             hmac::sign(&keys.derive, context).as_ref(),
         );
-        self.derive(version, kind, layout, number, &mut |info, out| {
-            let okm = prk.expand(info, Length(out.len()));
-            okm.and_then(|okm| okm.fill(out))
-                .map_err(|_| Fault::new("derive a secret"))
-        })
+        self.derive(&prk, version, kind, layout, number)
     }
 
     /// The version under which new secrets are made.
@@ -276,16 +281,22 @@ impl Keyring {
 
     fn derive(
         &self,
+        parent: &hkdf::Prk,
         version: u8,
         kind: Kind,
         layout: Layout,
         number: Number,
-        fill: &mut dyn FnMut(&[&[u8]], &mut [u8]) -> Result<(), Fault>,
     ) -> Result<Minted, Fault> {
         for attempt in 0u8..=255 {
             let mut proof = Zeroizing::new(vec![0; layout.proof_bytes()]);
             let number_bytes = number.0.to_be_bytes();
-            fill(&[&[kind as u8, attempt], &number_bytes], &mut proof)?;
+            parent
+                .expand(
+                    &[&[kind as u8, attempt], &number_bytes],
+                    Length(proof.len()),
+                )
+                .and_then(|okm| okm.fill(&mut proof))
+                .map_err(|_| Fault::new("derive a secret"))?;
             let minted = self.assemble(kind, layout, number, Some(version), proof)?;
             if fit(minted.secret.expose()) {
                 return Ok(minted);
@@ -306,7 +317,7 @@ impl Keyring {
             let secret = layout.write(&Halves {
                 version: 0,
                 sealed: 0,
-                proof,
+                proof: proof.clone(),
             });
             let (number, hash) = self.look_up(kind, secret.expose().as_bytes());
             return Ok(Minted {
@@ -314,6 +325,7 @@ impl Keyring {
                 number,
                 hash,
                 version: 0,
+                proof,
             });
         }
         let keys = match version {
@@ -327,13 +339,14 @@ impl Keyring {
         let secret = layout.write(&Halves {
             version,
             sealed,
-            proof,
+            proof: proof.clone(),
         });
         Ok(Minted {
             secret,
             number,
             hash,
             version,
+            proof,
         })
     }
 
@@ -454,10 +467,10 @@ fn pepper(key: &hmac::Key, kind: Kind, number: Number, proof: &[u8]) -> SecretHa
     SecretHash(bytes)
 }
 
-/// A keyed permutation of numbers of `bits` bits (even): a Feistel network of eight rounds whose
+/// A keyed permutation of numbers of `bits` bits (even): a Feistel network of six rounds whose
 /// round function is HMAC-SHA256. It hides when and in what order secrets were made.
 fn permute(key: &hmac::Key, value: u64, bits: u32, backwards: bool) -> u64 {
-    const ROUNDS: u8 = 8;
+    const ROUNDS: u8 = 6;
     let half = bits / 2;
     let mask = (1u64 << half) - 1;
     let (mut left, mut right) = ((value >> half) & mask, value & mask);

@@ -18,6 +18,7 @@ pub mod engine;
 pub mod grant;
 pub mod id;
 pub mod keyring;
+pub mod limit;
 pub mod message;
 pub mod redirect;
 pub mod refusal;

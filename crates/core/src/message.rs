@@ -319,6 +319,18 @@ pub enum PollState {
     Confirmed,
 }
 
+impl PollState {
+    /// Whether a poller who last saw `last` is kept waiting at this state
+    /// (`docs/facts/wechat.md` §4.2: 404 and 403 are said at once unless they are no news).
+    pub fn is_held(self, last: Option<Self>) -> bool {
+        match self {
+            Self::Waiting => true,
+            Self::Scanned | Self::Cancelled => last == Some(self),
+            Self::Expired | Self::Confirmed => false,
+        }
+    }
+}
+
 /// What a poller hears.
 #[derive(Debug)]
 pub enum PollAnswer {

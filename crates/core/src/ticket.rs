@@ -200,6 +200,36 @@ pub struct Interaction {
     pub scan: Option<Number>,
 }
 
+/// What an interaction needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Somebody must sign in.
+    Authenticate,
+    /// The user must be asked.
+    Consent,
+    /// Nothing: the answer may go out.
+    Return,
+}
+
+impl Interaction {
+    /// What comes next: the only place that decides it.
+    ///
+    /// In-client, `snsapi_base` is silent, and so is anything that a standing grant covers unless
+    /// consent is forced (`docs/facts/wechat.md` §3). Scans and native hand-overs always ask.
+    pub fn next(&self, user: Option<UserId>, grant: Option<&crate::grant::Grant>) -> Next {
+        if user.is_none() {
+            return Next::Authenticate;
+        }
+        let only_base = self.scopes.iter().all(|scope| scope == crate::scope::BASE);
+        let covered = grant.is_some_and(|grant| grant.covers(&self.scopes));
+        let silent = self.channel == Channel::InClient
+            && self.scan.is_none()
+            && !self.force_consent
+            && (only_base || covered);
+        if silent { Next::Return } else { Next::Consent }
+    }
+}
+
 /// A signed-in browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {

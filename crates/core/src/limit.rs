@@ -1,0 +1,100 @@
+//! Limits on failures: who fails too often waits; who succeeds is never counted.
+//!
+//! A limit is one moment per key (GCRA): the theoretical time at which the bucket is empty again.
+//! The table is of this process and of limited size. A turned clock moves it like everything.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::time::{Lifetime, Timestamp};
+
+/// How many at once, and how long until one more is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// How many are taken at once.
+    pub burst: u32,
+    /// How long it takes to earn one back.
+    pub each: Lifetime,
+}
+
+/// The most keys that are remembered; beyond, those that are free again are forgotten, and if
+/// none is, new keys are refused: an attacker with many addresses cannot push out a victim's key.
+const MAX_KEYS: usize = 200_000;
+
+/// Failures by key.
+#[derive(Default)]
+pub struct Limiter(Mutex<HashMap<String, Timestamp>>);
+
+impl Limiter {
+    /// Counts an attempt before it is made, so that a thousand at once are a thousand.
+    ///
+    /// # Errors
+    /// How long to wait, when the key has no attempt left; nothing is counted then.
+    pub fn attempt(&self, key: &str, rate: Rate, now: Timestamp) -> Result<(), Lifetime> {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= MAX_KEYS && !table.contains_key(key) {
+            table.retain(|_, empty_at| *empty_at > now);
+            if table.len() >= MAX_KEYS {
+                return Err(rate.each);
+            }
+        }
+        let empty_at = table.get(key).copied().unwrap_or(now).max(now);
+        let full = rate.each.millis().saturating_mul(i64::from(rate.burst));
+        let next = empty_at.plus(rate.each);
+        let over = next.0.saturating_sub(now.0).saturating_sub(full);
+        if over > 0 {
+            return Err(Lifetime::from_millis(over));
+        }
+        table.insert(key.to_owned(), next);
+        Ok(())
+    }
+
+    /// Takes an attempt back because it succeeded.
+    pub fn forgive(&self, key: &str, rate: Rate, now: Timestamp) {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(empty_at) = table.get_mut(key) {
+            *empty_at = empty_at.minus(rate.each);
+            if *empty_at <= now {
+                table.remove(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate {
+        burst: 3,
+        each: Lifetime::seconds(60),
+    };
+
+    #[test]
+    fn a_burst_is_allowed_then_one_per_interval() {
+        let limiter = Limiter::default();
+        let now = Timestamp::from_seconds(1000);
+        for _ in 0..3 {
+            assert!(limiter.attempt("k", RATE, now).is_ok());
+        }
+        assert_eq!(limiter.attempt("k", RATE, now), Err(Lifetime::seconds(60)));
+        assert!(limiter.attempt("other", RATE, now).is_ok());
+        let later = now.plus(Lifetime::seconds(60));
+        assert!(limiter.attempt("k", RATE, later).is_ok());
+        assert!(limiter.attempt("k", RATE, later).is_err());
+    }
+
+    #[test]
+    fn successes_never_count() {
+        let limiter = Limiter::default();
+        let now = Timestamp::from_seconds(1000);
+        for _ in 0..100 {
+            assert!(limiter.attempt("k", RATE, now).is_ok());
+            limiter.forgive("k", RATE, now);
+        }
+        assert!(
+            limiter.0.lock().unwrap().is_empty(),
+            "nothing is left behind"
+        );
+    }
+}
