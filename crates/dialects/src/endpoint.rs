@@ -105,6 +105,8 @@ pub struct Param {
 pub type Parse<T> = fn(&Request) -> Result<T, Refusal>;
 /// Writes an outcome of the engine.
 pub type Render<T> = fn(&Request, &Stamp, Result<T, Refusal>) -> Reply;
+/// Writes a QR code for a mobile app: the scan, its picture as JPEG, the address in the picture.
+pub type RenderScan = fn(&Request, &Stamp, Result<(&ScanShown, &[u8], &str), Refusal>) -> Reply;
 
 /// What an endpoint does. The door has one arm for each.
 pub enum Operation {
@@ -122,7 +124,7 @@ pub enum Operation {
         /// Reads the request.
         parse: Parse<AuthorizeRequest>,
         /// Writes the code; the bytes are the QR picture as JPEG, the text its content address.
-        render: fn(&Request, &Stamp, Result<(&ScanShown, &[u8], &str), Refusal>) -> Reply,
+        render: RenderScan,
     },
     /// The picture of a scan's code; the web draws it.
     ScanImage,
