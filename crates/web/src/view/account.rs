@@ -79,7 +79,11 @@ impl ProfileForm {
     /// The avatar, or the first letter of the nickname.
     #[must_use]
     pub fn face(&self) -> Face<'_> {
-        Face { name: &self.nickname, src: self.avatar.as_deref(), app: false }
+        Face {
+            name: &self.nickname,
+            src: self.avatar.as_deref(),
+            app: false,
+        }
     }
 }
 
@@ -183,7 +187,13 @@ impl Sample for Account {
             error: None,
         };
         vec![
-            ("empty", Account { has_password: false, ..empty.clone() }),
+            (
+                "empty",
+                Account {
+                    has_password: false,
+                    ..empty.clone()
+                },
+            ),
             (
                 "apps",
                 Account {

@@ -32,7 +32,11 @@ const fn hex(hash: u64) -> [u8; 16] {
     let mut at = 0;
     while at < 16 {
         let digit = ((hash >> (60 - 4 * at)) & 15) as u8;
-        out[at] = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        out[at] = if digit < 10 {
+            b'0' + digit
+        } else {
+            b'a' + digit - 10
+        };
         at += 1;
     }
     out
@@ -94,7 +98,10 @@ assets! {
 /// hash of the content ([`asset_url`]), so the answer may be kept for a year.
 #[must_use]
 pub fn asset(name: &str) -> Option<Asset> {
-    ASSETS.iter().find(|entry| entry.name == name).map(|entry| entry.asset)
+    ASSETS
+        .iter()
+        .find(|entry| entry.name == name)
+        .map(|entry| entry.asset)
 }
 
 /// The address of an asset with its version; just the path for a name that does not exist.

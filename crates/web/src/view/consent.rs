@@ -54,7 +54,13 @@ impl Sample for Consent {
         };
         vec![
             ("plain", plain.clone()),
-            ("base", Consent { shares: Share::of("snsapi_base", false), ..plain.clone() }),
+            (
+                "base",
+                Consent {
+                    shares: Share::of("snsapi_base", false),
+                    ..plain.clone()
+                },
+            ),
             (
                 "full",
                 Consent {
@@ -63,7 +69,14 @@ impl Sample for Consent {
                     ..plain.clone()
                 },
             ),
-            ("scan", Consent { scan: true, return_host: None, ..plain.clone() }),
+            (
+                "scan",
+                Consent {
+                    scan: true,
+                    return_host: None,
+                    ..plain.clone()
+                },
+            ),
             (
                 "native",
                 Consent {

@@ -77,7 +77,11 @@ impl DemoResult {
     /// The avatar, or the first letter of the nickname.
     #[must_use]
     pub fn face(&self) -> Face<'_> {
-        Face { name: &self.name, src: self.avatar.as_deref(), app: false }
+        Face {
+            name: &self.name,
+            src: self.avatar.as_deref(),
+            app: false,
+        }
     }
 }
 
@@ -212,7 +216,14 @@ impl Sample for DemoHome {
         };
         vec![
             ("plain", plain.clone()),
-            ("hostile", DemoHome { platform: sample::HOSTILE.to_owned(), lang_href: None, ..plain }),
+            (
+                "hostile",
+                DemoHome {
+                    platform: sample::HOSTILE.to_owned(),
+                    lang_href: None,
+                    ..plain
+                },
+            ),
         ]
     }
 }
@@ -248,7 +259,14 @@ impl Sample for DemoResult {
         };
         vec![
             ("plain", plain.clone()),
-            ("base", DemoResult { profile: Vec::new(), done: Some(DemoDone::Refreshed), ..plain.clone() }),
+            (
+                "base",
+                DemoResult {
+                    profile: Vec::new(),
+                    done: Some(DemoDone::Refreshed),
+                    ..plain.clone()
+                },
+            ),
             (
                 "hostile",
                 DemoResult {
@@ -276,8 +294,14 @@ impl Sample for DemoError {
             again_href: "/demo/".to_owned(),
         };
         vec![
-            ("used", error(40163, "code been used, rid: 6740a1b2-0badcafe-1234abcd")),
-            ("no-code", error(0, "no code in the call-back: the person said no")),
+            (
+                "used",
+                error(40163, "code been used, rid: 6740a1b2-0badcafe-1234abcd"),
+            ),
+            (
+                "no-code",
+                error(0, "no code in the call-back: the person said no"),
+            ),
             ("hostile", error(99999, sample::HOSTILE)),
         ]
     }
@@ -312,7 +336,11 @@ impl Sample for DemoNative {
             ("cancelled", native(NativeCode::Cancelled, Vec::new(), None)),
             (
                 "denied",
-                native(NativeCode::Denied, vec![Field::new("state", sample::HOSTILE)], None),
+                native(
+                    NativeCode::Denied,
+                    vec![Field::new("state", sample::HOSTILE)],
+                    None,
+                ),
             ),
             ("banned", native(NativeCode::Banned, Vec::new(), None)),
         ]

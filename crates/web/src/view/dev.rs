@@ -118,9 +118,24 @@ pub struct DevCodes {
 
 fn clients() -> Vec<DevClient> {
     [
-        ("小屋 Rooms", "website", "wx0000000000000001", "127.0.0.1:8085"),
-        ("小屋 Rooms App", "mobile", "wx0000000000000002", "com.example.rooms"),
-        ("Petit déjeuner 🐟", "mini program", "wx0000000000000003", "—"),
+        (
+            "小屋 Rooms",
+            "website",
+            "wx0000000000000001",
+            "127.0.0.1:8085",
+        ),
+        (
+            "小屋 Rooms App",
+            "mobile",
+            "wx0000000000000002",
+            "com.example.rooms",
+        ),
+        (
+            "Petit déjeuner 🐟",
+            "mini program",
+            "wx0000000000000003",
+            "—",
+        ),
     ]
     .into_iter()
     .map(|(name, kind, appid, redirect)| DevClient {
@@ -158,7 +173,10 @@ impl Sample for DevStart {
             account_href: "/account".to_owned(),
             people: sample::people(),
             clients: clients(),
-            links: vec![("OpenID Connect".to_owned(), "/.well-known/openid-configuration".to_owned())],
+            links: vec![(
+                "OpenID Connect".to_owned(),
+                "/.well-known/openid-configuration".to_owned(),
+            )],
         };
         vec![
             ("plain", plain.clone()),
@@ -185,15 +203,32 @@ impl Sample for Inbox {
             age: Age(age),
             live,
         };
-        let empty = Inbox { lang, items: Vec::new(), refresh: 3, start_href: "/".to_owned() };
+        let empty = Inbox {
+            lang,
+            items: Vec::new(),
+            refresh: 3,
+            start_href: "/".to_owned(),
+        };
         vec![
             ("empty", empty.clone()),
             (
                 "some",
                 Inbox {
                     items: vec![
-                        item("+8613800000001", "493027", "【鱼符】验证码 493027，5 分钟内有效。", 1, true),
-                        item("+8613800000002", "100200", "【鱼符】验证码 100200，5 分钟内有效。", 75, true),
+                        item(
+                            "+8613800000001",
+                            "493027",
+                            "【鱼符】验证码 493027，5 分钟内有效。",
+                            1,
+                            true,
+                        ),
+                        item(
+                            "+8613800000002",
+                            "100200",
+                            "【鱼符】验证码 100200，5 分钟内有效。",
+                            75,
+                            true,
+                        ),
                         item("+447700900123", "887766", sample::HOSTILE, 90_000, false),
                     ],
                     ..empty

@@ -66,7 +66,10 @@ views! {
 fn show<V: Sample>(pages: &mut Vec<(String, String)>) {
     for lang in Lang::ALL {
         for (name, view) in V::samples(lang) {
-            pages.push((format!("{}.{name}.{}.html", V::NAME, lang.short()), rendered(&view)));
+            pages.push((
+                format!("{}.{name}.{}.html", V::NAME, lang.short()),
+                rendered(&view),
+            ));
         }
     }
 }

@@ -239,7 +239,6 @@ pub struct ErrorPage {
     pub back_href: Option<String>,
 }
 
-
 impl ErrorPage {
     /// The page of a trouble, with nothing added.
     #[must_use]
@@ -320,7 +319,10 @@ impl Sample for ErrorPage {
                 "redirect",
                 ErrorPage {
                     facts: vec![
-                        Field::new("redirect_uri", "https://evil.example/?q=<script>alert(1)</script>"),
+                        Field::new(
+                            "redirect_uri",
+                            "https://evil.example/?q=<script>alert(1)</script>",
+                        ),
                         Field::new("registered", "books.example"),
                         Field::new("appid", "wx0000000000000001"),
                     ],
@@ -332,7 +334,10 @@ impl Sample for ErrorPage {
             ("client", ErrorPage::new(lang, Trouble::OpenInClient)),
             (
                 "expired",
-                ErrorPage { back_href: Some("/".to_owned()), ..ErrorPage::new(lang, Trouble::Expired) },
+                ErrorPage {
+                    back_href: Some("/".to_owned()),
+                    ..ErrorPage::new(lang, Trouble::Expired)
+                },
             ),
             (
                 "busy",

@@ -19,7 +19,11 @@ impl App {
     /// The icon, or the first letter of the name.
     #[must_use]
     pub fn face(&self) -> Face<'_> {
-        Face { name: &self.name, src: self.icon.as_deref(), app: true }
+        Face {
+            name: &self.name,
+            src: self.icon.as_deref(),
+            app: true,
+        }
     }
 }
 
@@ -38,7 +42,11 @@ impl Person {
     /// The avatar, or the first letter of the nickname.
     #[must_use]
     pub fn face(&self) -> Face<'_> {
-        Face { name: &self.name, src: self.avatar.as_deref(), app: false }
+        Face {
+            name: &self.name,
+            src: self.avatar.as_deref(),
+            app: false,
+        }
     }
 }
 
@@ -62,14 +70,19 @@ impl Face<'_> {
     #[must_use]
     pub fn initial(&self) -> String {
         let letter = self.name.chars().find(|c| c.is_alphanumeric());
-        let any = self.name.chars().find(|c| !c.is_whitespace() && !c.is_control());
+        let any = self
+            .name
+            .chars()
+            .find(|c| !c.is_whitespace() && !c.is_control());
         letter.or(any).unwrap_or('·').to_uppercase().collect()
     }
 
     /// Which of the six colours.
     #[must_use]
     pub fn tone(&self) -> u8 {
-        (self.name.bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 6) as u8
+        (self.name.bytes().fold(7u32, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(byte.into())
+        }) % 6) as u8
     }
 }
 
@@ -92,7 +105,11 @@ impl DevPerson {
     /// The avatar, or the first letter of the nickname.
     #[must_use]
     pub fn face(&self) -> Face<'_> {
-        Face { name: &self.name, src: self.avatar.as_deref(), app: false }
+        Face {
+            name: &self.name,
+            src: self.avatar.as_deref(),
+            app: false,
+        }
     }
 }
 
@@ -244,7 +261,13 @@ impl Moment {
     #[must_use]
     pub fn iso(self) -> String {
         let second = self.0.rem_euclid(86_400);
-        format!("{}T{:02}:{:02}:{:02}Z", self.day(), second / 3600, second / 60 % 60, second % 60)
+        format!(
+            "{}T{:02}:{:02}:{:02}Z",
+            self.day(),
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
     }
 }
 
@@ -278,7 +301,10 @@ pub struct Field {
 impl Field {
     /// A field of an answer.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Field {
-        Field { name: name.into(), value: value.into() }
+        Field {
+            name: name.into(),
+            value: value.into(),
+        }
     }
 }
 
@@ -296,16 +322,35 @@ mod tests {
 
     #[test]
     fn a_face_has_a_letter_for_any_name() {
-        for (name, letter) in
-            [("梅 Mei", "梅"), ("émile", "É"), ("<script>", "S"), ("🦊", "🦊"), ("", "·"), (" \u{7}", "·")]
-        {
-            assert_eq!(Face { name, src: None, app: false }.initial(), letter);
+        for (name, letter) in [
+            ("梅 Mei", "梅"),
+            ("émile", "É"),
+            ("<script>", "S"),
+            ("🦊", "🦊"),
+            ("", "·"),
+            (" \u{7}", "·"),
+        ] {
+            assert_eq!(
+                Face {
+                    name,
+                    src: None,
+                    app: false
+                }
+                .initial(),
+                letter
+            );
         }
     }
 
     #[test]
     fn scopes_are_said_once() {
-        assert_eq!(Share::of_all(["snsapi_login", "snsapi_base"], false), [Share::Id, Share::Profile]);
-        assert_eq!(Share::of("snsapi_x", true), [Share::Other("snsapi_x".to_owned())]);
+        assert_eq!(
+            Share::of_all(["snsapi_login", "snsapi_base"], false),
+            [Share::Id, Share::Profile]
+        );
+        assert_eq!(
+            Share::of("snsapi_x", true),
+            [Share::Other("snsapi_x".to_owned())]
+        );
     }
 }

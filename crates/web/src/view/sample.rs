@@ -21,7 +21,8 @@ pub const HOSTILE: &str = "<script>alert(\"é\")</script>'&🦊 onclick=x";
 pub const CSRF: &str = "c5rf-s4mpl3-0123456789abcdef";
 
 /// A one-pixel picture.
-pub const PIXEL: &str = "data:image/gif;base64,R0lGODlhAQABAIAAALB5Ov///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
+pub const PIXEL: &str =
+    "data:image/gif;base64,R0lGODlhAQABAIAAALB5Ov///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==";
 
 pub(crate) fn app() -> App {
     App {
@@ -32,7 +33,11 @@ pub(crate) fn app() -> App {
 }
 
 pub(crate) fn rooms() -> App {
-    App { name: "小屋 Rooms".to_owned(), developer: Some("yufu demo".to_owned()), icon: None }
+    App {
+        name: "小屋 Rooms".to_owned(),
+        developer: Some("yufu demo".to_owned()),
+        icon: None,
+    }
 }
 
 pub(crate) fn hostile_app() -> App {
@@ -44,7 +49,11 @@ pub(crate) fn hostile_app() -> App {
 }
 
 pub(crate) fn person() -> Person {
-    Person { name: "梅 Mei".to_owned(), phone: "138****0001".to_owned(), avatar: None }
+    Person {
+        name: "梅 Mei".to_owned(),
+        phone: "138****0001".to_owned(),
+        avatar: None,
+    }
 }
 
 pub(crate) fn hostile_person() -> Person {
@@ -59,7 +68,12 @@ pub(crate) fn people() -> Vec<DevPerson> {
     [
         ("mei", "梅 Mei", "13800000001", "mei-loves-fish"),
         ("jose", "José 🦊", "13800000002", "jose-loves-fish"),
-        ("long", "阿卜杜拉·伊本·穆罕默德·阿勒马克图姆 <b>", "13800000003", "p\"w<3"),
+        (
+            "long",
+            "阿卜杜拉·伊本·穆罕默德·阿勒马克图姆 <b>",
+            "13800000003",
+            "p\"w<3",
+        ),
     ]
     .into_iter()
     .map(|(id, name, phone, password)| DevPerson {

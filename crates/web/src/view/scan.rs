@@ -103,7 +103,11 @@ impl Ink {
     /// Reads the `style` parameter; anything unknown is black.
     #[must_use]
     pub fn from_param(value: &str) -> Ink {
-        if value == "white" { Ink::White } else { Ink::Black }
+        if value == "white" {
+            Ink::White
+        } else {
+            Ink::Black
+        }
     }
 }
 
@@ -156,7 +160,11 @@ impl Scan {
     /// The integrator's style sheet, where it counts.
     #[must_use]
     pub fn sheet(&self) -> Option<&str> {
-        if self.stylelite { None } else { self.href.as_deref() }
+        if self.stylelite {
+            None
+        } else {
+            self.href.as_deref()
+        }
     }
 
     /// `4:59`
@@ -212,7 +220,11 @@ impl Sample for Scan {
             renew_href: String::new(),
             dev_confirm: None,
         };
-        let framed = Scan { framed: true, login_type: "jssdk".to_owned(), ..plain.clone() };
+        let framed = Scan {
+            framed: true,
+            login_type: "jssdk".to_owned(),
+            ..plain.clone()
+        };
         vec![
             ("waiting", plain.clone()),
             ("scanned", Scan { status: ScanState::Scanned, ..plain.clone() }),

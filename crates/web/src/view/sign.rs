@@ -178,7 +178,14 @@ impl Sample for SignIn {
         };
         vec![
             ("plain", plain.clone()),
-            ("app", SignIn { app: Some(sample::app()), lang_href: None, ..plain.clone() }),
+            (
+                "app",
+                SignIn {
+                    app: Some(sample::app()),
+                    lang_href: None,
+                    ..plain.clone()
+                },
+            ),
             (
                 "passcode",
                 SignIn {
@@ -207,7 +214,11 @@ impl Sample for SignIn {
             ),
             (
                 "too-often",
-                SignIn { phone: "13800000001".to_owned(), error: Some(Problem::TooOften(58)), ..plain },
+                SignIn {
+                    phone: "13800000001".to_owned(),
+                    error: Some(Problem::TooOften(58)),
+                    ..plain
+                },
             ),
         ]
     }
@@ -240,7 +251,11 @@ impl Sample for Passcode {
             ),
             (
                 "wrong",
-                Passcode { error: Some(Problem::WrongPasscode), app: Some(sample::hostile_app()), ..plain },
+                Passcode {
+                    error: Some(Problem::WrongPasscode),
+                    app: Some(sample::hostile_app()),
+                    ..plain
+                },
             ),
         ]
     }
@@ -263,14 +278,29 @@ impl Sample for SignUp {
             dev_inbox: None,
         };
         let second = SignUp {
-            step: PhoneStep::Passcode { masked: "138****0009".to_owned() },
+            step: PhoneStep::Passcode {
+                masked: "138****0009".to_owned(),
+            },
             phone: "+8613800000009".to_owned(),
             ..plain.clone()
         };
         vec![
             ("phone", plain.clone()),
-            ("taken", SignUp { error: Some(Problem::PhoneTaken), app: Some(sample::app()), ..plain }),
-            ("passcode", SignUp { dev_inbox: Some("/dev/inbox".to_owned()), ..second.clone() }),
+            (
+                "taken",
+                SignUp {
+                    error: Some(Problem::PhoneTaken),
+                    app: Some(sample::app()),
+                    ..plain
+                },
+            ),
+            (
+                "passcode",
+                SignUp {
+                    dev_inbox: Some("/dev/inbox".to_owned()),
+                    ..second.clone()
+                },
+            ),
             (
                 "hostile",
                 SignUp {
@@ -312,7 +342,9 @@ impl Sample for ResetPassword {
             (
                 "passcode",
                 ResetPassword {
-                    step: PhoneStep::Passcode { masked: "138****0001".to_owned() },
+                    step: PhoneStep::Passcode {
+                        masked: "138****0001".to_owned(),
+                    },
                     phone: "+8613800000001".to_owned(),
                     error: Some(Problem::BadPassword),
                     dev_inbox: Some("/dev/inbox".to_owned()),
@@ -337,11 +369,26 @@ impl Sample for ChangePassword {
         };
         vec![
             ("plain", plain.clone()),
-            ("first", ChangePassword { has_password: false, ..plain.clone() }),
-            ("wrong", ChangePassword { error: Some(Problem::WrongCurrent), ..plain.clone() }),
+            (
+                "first",
+                ChangePassword {
+                    has_password: false,
+                    ..plain.clone()
+                },
+            ),
+            (
+                "wrong",
+                ChangePassword {
+                    error: Some(Problem::WrongCurrent),
+                    ..plain.clone()
+                },
+            ),
             (
                 "said",
-                ChangePassword { error: Some(Problem::Said(sample::HOSTILE.to_owned())), ..plain },
+                ChangePassword {
+                    error: Some(Problem::Said(sample::HOSTILE.to_owned())),
+                    ..plain
+                },
             ),
         ]
     }

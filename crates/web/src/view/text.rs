@@ -33,7 +33,6 @@ texts! {
     Footer: "与微信登录接口兼容；与腾讯无关。", "Compatible with WeChat login. Not affiliated with Tencent.";
     GoOn: "继续", "Continue";
     Back: "返回", "Back";
-    Or: "或", "or";
 
     // Signing in.
     SignIn: "登录", "Sign in";
@@ -84,7 +83,7 @@ texts! {
     ProblemWrongPassword: "手机号或密码不对。", "Phone number or password is wrong.";
     ProblemWrongCurrent: "当前密码不对。", "The current password is wrong.";
     ProblemWrongPasscode: "验证码不对。", "That passcode is wrong.";
-    ProblemPasscodeExpired: "验证码已过期，请重新获取。", "That passcode is too old. Send a new one.";
+    ProblemPasscodeExpired: "验证码已过期，请重新获取。", "That passcode has expired. Send a new one.";
     ProblemTooOften: "尝试太多，请 {} 秒后再试。", "Too many tries. Wait {} seconds.";
     ProblemBadPhone: "这不是有效的手机号。", "That is not a phone number.";
     ProblemBadPassword: "密码需 8 到 128 个字符。", "A password has 8 to 128 characters.";
@@ -101,10 +100,10 @@ texts! {
     ScanScannedNext: "请在手机上点“允许”", "Now allow it on your phone";
     ScanCancelled: "已取消登录", "Cancelled";
     ScanCancelledNext: "可以再扫一次，或关闭此页", "Scan again, or close this page";
-    ScanExpired: "二维码已过期", "This code is too old";
+    ScanExpired: "二维码已过期", "This code has expired";
     ScanExpiredNext: "正在换一个新的…", "Getting a new one…";
     ScanRenew: "换一个二维码", "Get a new code";
-    ScanLeft: "{} 后过期", "good for {}";
+    ScanLeft: "{} 后过期", "expires in {}";
     ScanGo: "登录成功，正在返回…", "Logged in. Going back…";
     ScanGoLink: "没有跳转？点这里", "Not moving? Tap here";
     ScanTrouble: "网络不通，正在重试…", "No connection. Trying again…";
@@ -139,7 +138,7 @@ texts! {
     ScanDoneClose: "此页可以关闭。", "You can close this page.";
     ScanEndCancelledTitle: "已取消", "Cancelled";
     ScanEndCancelledText: "“{}”没有得到任何信息。", "“{}” has received nothing.";
-    ScanEndExpiredTitle: "二维码已过期", "This code is too old";
+    ScanEndExpiredTitle: "二维码已过期", "This code has expired";
     ScanEndExpiredText: "请回到电脑上，重新扫描“{}”的二维码。", "Go back to your computer and scan the new code of “{}”.";
 
     // Short messages.
@@ -238,9 +237,7 @@ texts! {
     DevPoint: "把你自己的应用指过来", "Point your own app here";
     DevPointNote: "把微信的三个域名换成这个地址，其余代码不用改：", "Replace WeChat’s three hosts with this address; the rest of your code stays:";
     Secret: "密钥", "Secret";
-    Kind: "类型", "Kind";
     ReturnDomain: "回调", "Returns to";
-    Name: "名字", "Name";
     InboxTitle: "收件箱", "Inbox";
     InboxNote: "沙箱不发真短信；每 {} 秒自动刷新。", "The sandbox sends no real messages. Reloads every {} seconds.";
     InboxEmpty: "还没有验证码。", "No passcodes yet.";
@@ -277,8 +274,6 @@ texts! {
     ReceivedToken: "换来的令牌", "What the code was exchanged for";
     ReceivedProfile: "读到的资料", "What userinfo said";
     ReceivedNoProfile: "这个 scope 不含资料：只有匿名编号。", "This scope has no profile: an anonymous id is all.";
-    FieldName: "字段", "Field";
-    FieldValue: "值", "Value";
     StateMatched: "与发出的一致", "is the one we sent";
     CallUserinfo: "再读一次资料", "Call userinfo again";
     CallRefresh: "刷新令牌", "Refresh the token";
@@ -293,12 +288,12 @@ texts! {
     MeansBadOpenid: "openid 不是这个令牌的主人。", "The openid is not the owner of this token.";
     MeansBadAppid: "appid 缺失或不存在。", "The appid is missing or does not exist.";
     MeansBadSecret: "AppSecret 缺失或不对。", "The AppSecret is missing or wrong.";
-    MeansBadCode: "code 缺失、无效、过期，或是发给别的应用的。", "The code is missing, unknown, too old, or was made for another app.";
+    MeansBadCode: "code 缺失、无效、过期，或是发给别的应用的。", "The code is missing, unknown, expired, or was made for another app.";
     MeansUsedCode: "这个 code 已经用过一次。每个 code 只能换一次令牌；常见原因是刷新了回调页。", "This code was used already. A code buys tokens once; reloading the return page is the usual cause.";
     MeansBadRefresh: "refresh_token 缺失、无效或已被撤销。", "The refresh_token is missing, unknown or revoked.";
-    MeansOldAccess: "access_token 过期了：用 refresh_token 刷新。", "The access_token is too old: refresh it.";
-    MeansOldRefresh: "refresh_token 也过期了：请用户重新登录。", "The refresh_token is too old as well: the person must log in again.";
-    MeansOldCode: "code 过期了：请重新登录。", "The code is too old: log in again.";
+    MeansOldAccess: "access_token 过期了：用 refresh_token 刷新。", "The access_token has expired: refresh it.";
+    MeansOldRefresh: "refresh_token 也过期了：请用户重新登录。", "The refresh_token has expired as well: the person must log in again.";
+    MeansOldCode: "code 过期了：请重新登录。", "The code has expired: log in again.";
     MeansPasswordChanged: "用户改了密码，旧令牌全部失效。", "The person changed the password, so all old tokens are void.";
     MeansTooOften: "调用太频繁，请过一分钟再试。", "Called too often: wait a minute.";
     MeansNoScope: "用户没有授权这个 scope。", "The person did not grant this scope.";
@@ -324,7 +319,11 @@ mod tests {
             let [zh, en] = Lang::ALL.map(|lang| text.in_lang(lang));
             assert!(!zh.trim().is_empty() && !en.trim().is_empty(), "{text:?}");
             assert_ne!(zh, en, "{text:?}");
-            assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "{text:?}");
+            assert_eq!(
+                zh.matches("{}").count(),
+                en.matches("{}").count(),
+                "{text:?}"
+            );
             assert!(zh.matches("{}").count() <= 1, "{text:?}");
         }
     }
