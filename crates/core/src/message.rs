@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Developer, Platform};
-use crate::id::ClientId;
+use crate::id::{ClientId, Number};
 use crate::redirect::ReturnPath;
 use crate::scope::Scopes;
 use crate::secret::{Secret, SecretHash};
@@ -141,6 +141,8 @@ pub enum Step {
     ScanAnswered {
         /// Whether the user agreed.
         allowed: bool,
+        /// Which scan, to wake those who poll it.
+        scan: Number,
     },
 }
 

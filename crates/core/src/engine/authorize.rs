@@ -343,7 +343,10 @@ impl Engine {
         };
         changes.push(amend_scan(&scan, stage, life)?);
         self.commit(changes).await?;
-        Ok(Step::ScanAnswered { allowed: true })
+        Ok(Step::ScanAnswered {
+            allowed: true,
+            scan: scan_number,
+        })
     }
 
     async fn decline(
@@ -366,7 +369,10 @@ impl Engine {
                 changes.push(amend_scan(&scan, ScanStage::Cancelled, scan.expires_at)?);
             }
             self.commit(changes).await?;
-            return Ok(Step::ScanAnswered { allowed: false });
+            return Ok(Step::ScanAnswered {
+                allowed: false,
+                scan: number,
+            });
         }
         self.commit(changes).await?;
         let return_path = ticket.body.return_path.ok_or(Refusal::InteractionGone)?;

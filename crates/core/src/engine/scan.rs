@@ -150,7 +150,11 @@ impl Engine {
         }
     }
 
-    fn scan_number(&self, uuid: &str) -> Result<Number, Refusal> {
+    /// The number behind a scan's public name, to find those who poll it.
+    ///
+    /// # Errors
+    /// [`Refusal::InteractionGone`] for a name that no scan can have.
+    pub fn scan_number(&self, uuid: &str) -> Result<Number, Refusal> {
         let presented = self.keyring.read(Kind::Scan, Layout::ScanUuid, uuid);
         Ok(presented.ok_or(Refusal::InteractionGone)?.number)
     }
