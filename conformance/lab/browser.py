@@ -242,7 +242,10 @@ class World:
             raise Stuck(f"the QR code is no JPEG: {image.status} {image.header('content-type')}")
         # The page polls while the phone is busy, as it does for a person.
         told = queue.SimpleQueue()
-        threading.Thread(target=self._poll, args=(desk, uuid, told), daemon=True).start()
+        # yufu's page names the address it polls; the platform's script has it built in.
+        data = page.parse().data
+        poll = urljoin(url, data.get("data-poll", "https://lp.open.weixin.qq.com/connect/l/qrconnect")) + f"?uuid={uuid}"
+        threading.Thread(target=self._poll, args=(desk, poll, told), daemon=True).start()
         last = self.phones[person["phone"]].walk(f"https://open.weixin.qq.com/connect/confirm?uuid={uuid}", allow)
         try:
             end = told.get(timeout=30)
@@ -252,18 +255,17 @@ class World:
             raise Stuck(f"{end}; the phone's last page: {last}")
         errcode, code = end
         if errcode == "405" and allow:
-            data = page.parse().data
             return _append(data.get("data-redirect", redirect_of(url)), code, data.get("data-state", state_of(url)))
         if errcode == "403" and not allow:
             return None
         raise Stuck(f"the poll ended with {errcode}; the phone's last page: {last}")
 
     @staticmethod
-    def _poll(desk, uuid, told):
+    def _poll(desk, poll, told):
         last = ""
         try:
             while True:
-                answer = desk.open(f"https://lp.open.weixin.qq.com/connect/l/qrconnect?uuid={uuid}{last}", accept="*/*")
+                answer = desk.open(poll + last, accept="*/*")
                 said = POLL.match(answer.text)
                 if answer.status != 200 or answer.header("content-type") != "text/javascript" or not said:
                     raise Stuck(f"the poll answered {answer.status} {answer.header('content-type')} {answer.text[:80]!r}")
