@@ -26,6 +26,8 @@ pub struct Dialect {
     pub busy: fn(&Request, &Stamp) -> Reply,
     /// The address to which the browser goes with the answer to an authorization.
     pub finish: fn(&Authorized) -> String,
+    /// A new scan for pages that renew their code by script instead of reloading.
+    pub scan_xml: fn(&ScanShown) -> Reply,
     /// What its error page says to a refused authorization.
     pub page: fn(&Refusal, &PageContext) -> PageText,
 }

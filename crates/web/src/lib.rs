@@ -1,3 +1,64 @@
-//! yufu web.
+//! HTTP: the door of every dialect endpoint, and the pages that people see.
+//!
+//! Nothing here decides: the door asks a dialect to read, the engine to judge, and the dialect to
+//! write. Pages turn a [`yufu_core::message::Step`] into HTML. This crate never names a store.
 
+pub mod clock;
+pub mod dev;
+mod door;
+mod fault;
+mod form;
+pub mod house;
+pub mod metrics;
+mod pages;
+pub mod picture;
+mod session;
 pub mod view;
+mod wait;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{any, get};
+use yufu_dialects::DIALECTS;
+
+pub use house::{House, Peer};
+
+/// All routes of a house.
+pub fn router(house: Arc<House>) -> Router {
+    let mut router = Router::new();
+    for dialect in DIALECTS {
+        for endpoint in dialect.endpoints {
+            let handler = move |State(house): State<Arc<House>>, request: Request| async move {
+                door::open(&house, dialect, endpoint, request).await
+            };
+            router = router.route(endpoint.path, any(handler));
+        }
+    }
+    router = pages::routes(router);
+    if house.dev.is_some() {
+        router = dev::routes(router);
+    }
+    router
+        .route("/assets/{name}", get(pages::asset))
+        .route(wx_login_path(), get(pages::wx_login))
+        .route("/healthz", get(metrics::alive))
+        .route("/readyz", get(metrics::ready))
+        .route("/metrics", get(metrics::page))
+        .fallback(not_found)
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(
+            fault::panicked,
+        ))
+        .with_state(house)
+}
+
+/// Where pages written for the platform look for the login script (`docs/facts/wechat.md` §1).
+const fn wx_login_path() -> &'static str {
+    "/connect/zh_CN/htmledition/js/wxLogin.js"
+}
+
+async fn not_found(State(house): State<Arc<House>>, request: Request) -> Response {
+    pages::not_found(&house, &request)
+}

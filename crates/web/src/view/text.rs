@@ -157,8 +157,7 @@ texts! {
     TroubleAppTitle: "这个应用暂时无法登录", "This app cannot log you in";
     TroubleAppAdvice: "是该应用的设置有误，不是你的问题。请返回，或联系该应用的开发者。", "The app is set up wrongly; it is nothing you did. Go back, or tell the app’s developer.";
     TroubleClosedTitle: "这个应用暂不开放登录", "This app is closed for now";
-    TroubleBannedAdvice: "该应用已被停用。", "The app has been switched off.";
-    TroubleFollowAdvice: "这是测试账号，请先由管理员把你加为测试者。", "It is a test account: ask its owner to add you as a tester first.";
+    TroubleClosedAdvice: "该应用已被停用。", "The app has been switched off.";
     TroubleTooOftenTitle: "操作太频繁", "Too often";
     TroubleTooOftenAdvice: "请稍等一分钟再试。", "Please wait a minute and try again.";
     TroubleOpenInClientTitle: "请在手机客户端里打开", "Open this on your phone";
@@ -167,26 +166,12 @@ texts! {
     TroubleExpiredAdvice: "它已用过或超时。请回到应用里重新开始。", "It was used or took too long. Go back to the app and start again.";
     TroubleForgedTitle: "请重新操作一次", "Please do that again";
     TroubleForgedAdvice: "我们没能确认这是你本人在本页提交的，所以什么都没有改变。", "We could not make sure that this came from our own page, so nothing was changed.";
+    TroubleRestrictedTitle: "你的账号暂时受限", "Your account is restricted";
+    TroubleRestrictedAdvice: "目前不能用它登录其他应用。请联系平台。", "It cannot log in to other apps for now. Please contact the platform.";
     TroubleNotFoundTitle: "没有这个页面", "There is no such page";
     TroubleNotFoundAdvice: "请检查地址是否完整。", "Check that the address is complete.";
     TroubleBusyTitle: "系统繁忙", "Something broke on our side";
     TroubleBusyAdvice: "请稍后再试。你的数据没有受影响。", "Please try again in a moment. Your data is safe.";
-    FixRedirectHost: "redirect_uri 的域名必须与登记的授权回调域完全一致：只比较主机名，不含协议、路径和端口；子域名不算。", "The host of redirect_uri must equal the registered domain: host only, no scheme, path or port; sub-domains do not match.";
-    FixBanned: "该 client 已被停用，请在控制台查看原因。", "The client is switched off; the console says why.";
-    FixNoScope: "该 client 没有这个 scope 的权限。网站用 snsapi_login，手机应用用 snsapi_userinfo。", "The client may not ask for this scope. Websites use snsapi_login, mobile apps snsapi_userinfo.";
-    FixFollowFirst: "把此用户加入测试名单，或使用正式账号。", "Add the user to the test list, or use a live account.";
-    FixTooOften: "授权页被同一来源过多次打开；检查是否有循环跳转。", "The page was opened too often from one place; look for a redirect loop.";
-    FixEmpty: "必填参数缺失或为空。注意 redirect_uri 要做一次 URL 编码。", "A required parameter is missing or empty. Mind that redirect_uri is URL-encoded once.";
-    FixStateEmpty: "请带上 state，并在回调时核对，以防跨站请求伪造。", "Send a state and compare it in the call-back: it guards against request forgery.";
-    FixThirdParty: "component_appid 没有得到该账号的授权。", "The account has not authorized this component_appid.";
-    FixWrongKind: "此地址只接受公众号（服务号）的 appid；网站应用请用 /connect/qrconnect。", "This address takes appids of service accounts only; websites use /connect/qrconnect.";
-    FixAppid: "没有这个 appid。检查是否抄错，或用了另一个环境的 appid。", "There is no such appid. Look for a typo, or an appid of another environment.";
-    FixRedirect: "redirect_uri 缺失、未编码，或域名与登记的授权回调域不一致。", "redirect_uri is missing, not encoded, or its host is not the registered domain.";
-    FixScope: "scope 缺失、拼写有误，或该 client 没有权限。扫码登录用 snsapi_login。", "scope is missing, misspelt, or not granted to this client. QR login uses snsapi_login.";
-    FixStateTooLong: "此页的 state 最长 128 字节。把长的内容存在服务器上，state 里只放编号。", "On this page a state has at most 128 bytes. Keep long data on your server and send a key.";
-    FixResponseType: "response_type 必须是 code。", "response_type must be code.";
-    FixOpenInClient: "浏览器里请用 /connect/qrconnect；开发模式可以关闭此检查。", "In browsers use /connect/qrconnect; development can switch this check off.";
-    FixForged: "表单缺少或带错了 csrf，或 Origin 不是本站。", "The form’s csrf is missing or wrong, or the Origin is not ours.";
 
     // My account.
     AccountTitle: "我的账号", "My account";

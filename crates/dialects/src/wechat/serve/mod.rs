@@ -16,6 +16,7 @@ pub static DIALECT: Dialect = Dialect {
     endpoints: ENDPOINTS,
     busy: say::busy,
     finish: say::finish,
+    scan_xml: say::scan_xml,
     page,
 };
 

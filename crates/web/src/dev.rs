@@ -1,0 +1,201 @@
+//! What only the development server shows: where to click, the inbox, codes for mini programs.
+//! These pages tell secrets, so they answer only under the machine's own names (DNS rebinding).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use yufu_core::id::{ClientId, UserId};
+use yufu_core::store::Letter;
+use yufu_core::time::Timestamp;
+
+use crate::house::House;
+use crate::pages::{self, Guard, Visit, html};
+use crate::view;
+
+/// The seeded world of a development server.
+pub struct Dev {
+    /// The people you can be, with passwords.
+    pub people: Vec<view::DevPerson>,
+    /// The clients, with secrets.
+    pub clients: Vec<view::DevClient>,
+    /// The demo app.
+    pub demo_url: String,
+    /// Where passcodes land.
+    pub inbox: Arc<Inbox>,
+}
+
+/// Letters that were delivered to nobody but the developer.
+#[derive(Default)]
+pub struct Inbox(Mutex<VecDeque<Letter>>);
+
+/// How many letters are kept.
+const KEPT: usize = 50;
+
+impl Inbox {
+    /// Puts a letter on top.
+    pub fn put(&self, letter: Letter) {
+        let mut letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        letters.push_front(letter);
+        letters.truncate(KEPT);
+    }
+
+    /// The letters, newest first.
+    pub fn letters(&self) -> Vec<Letter> {
+        let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        letters.iter().cloned().collect()
+    }
+}
+
+impl Dev {
+    pub(crate) fn people(&self) -> Vec<view::DevPerson> {
+        self.people.clone()
+    }
+
+    pub(crate) fn start(&self, house: &House, lang: view::Lang) -> view::DevStart {
+        view::DevStart {
+            lang,
+            lang_href: Some(format!("/?lang={}", lang.other().short())),
+            base_url: house.front.public_url.clone(),
+            demo_href: self.demo_url.clone(),
+            inbox_href: "/dev/inbox".to_owned(),
+            codes_href: "/dev/codes".to_owned(),
+            account_href: "/account".to_owned(),
+            people: self.people(),
+            clients: self.clients.clone(),
+            links: Vec::new(),
+        }
+    }
+}
+
+/// Whether a request names this machine as its host.
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let name = host.map_or("", |host| match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(""),
+        None => host.split(':').next().unwrap_or(""),
+    });
+    ["127.0.0.1", "localhost", "::1"].contains(&name)
+}
+
+/// Adds the routes of the development pages.
+pub(crate) fn routes(router: Router<Arc<House>>) -> Router<Arc<House>> {
+    router
+        .route("/dev/inbox", get(inbox))
+        .route("/dev/codes", get(codes).post(issue))
+}
+
+async fn inbox(State(house): State<Arc<House>>, request: Request) -> Response {
+    if !is_local(request.headers()) {
+        return pages::not_found(&house, &request);
+    }
+    let mut visit = match Visit::read(house, request).await {
+        Ok(visit) => visit,
+        Err(response) => return response,
+    };
+    let life = visit.house.engine.settings().passcode_life;
+    let letters = visit.house.dev.as_ref().map(|dev| dev.inbox.letters());
+    let items = letters.unwrap_or_default().into_iter().map(|letter| {
+        let age = visit.now.since(letter.posted_at);
+        view::InboxItem {
+            to: letter.to.as_str().to_owned(),
+            text: sms(visit.lang, &letter),
+            passcode: letter.passcode,
+            age: view::Age(age.as_seconds()),
+            live: age < life,
+        }
+    });
+    let page = view::Inbox {
+        lang: visit.lang,
+        items: items.collect(),
+        refresh: 3,
+        start_href: "/".to_owned(),
+    };
+    let response = html(StatusCode::OK, page.render(), Guard::OWN);
+    visit.done(response)
+}
+
+/// The text of a message, as a phone would show it.
+fn sms(lang: view::Lang, letter: &Letter) -> String {
+    let code = &letter.passcode;
+    match lang {
+        view::Lang::Zh => format!("【yufu】验证码 {code}，5 分钟内有效，请勿告诉他人。"),
+        view::Lang::En => {
+            format!("[yufu] {code} is your code. It works for 5 minutes; tell nobody.")
+        }
+    }
+}
+
+async fn codes(State(house): State<Arc<House>>, request: Request) -> Response {
+    if !is_local(request.headers()) {
+        return pages::not_found(&house, &request);
+    }
+    let mut visit = match Visit::read(house, request).await {
+        Ok(visit) => visit,
+        Err(response) => return response,
+    };
+    let response = codes_page(&visit, None);
+    visit.done(response)
+}
+
+fn codes_page(visit: &Visit, issued: Option<view::IssuedCode>) -> Response {
+    let Some(dev) = &visit.house.dev else {
+        return pages::go("/");
+    };
+    let page = view::DevCodes {
+        lang: visit.lang,
+        csrf: visit.csrf(),
+        action: "/dev/codes".to_owned(),
+        clients: dev.clients.clone(),
+        people: dev.people(),
+        client: visit.field("client").to_owned(),
+        user: visit.field("user").to_owned(),
+        issued,
+        start_href: "/".to_owned(),
+    };
+    html(StatusCode::OK, page.render(), Guard::OWN)
+}
+
+async fn issue(State(house): State<Arc<House>>, request: Request) -> Response {
+    if !is_local(request.headers()) {
+        return pages::not_found(&house, &request);
+    }
+    let mut visit = match Visit::read(house, request).await {
+        Ok(visit) => visit,
+        Err(response) => return response,
+    };
+    let response = issued(&visit).await;
+    visit.done(response)
+}
+
+async fn issued(visit: &Visit) -> Response {
+    let user = UserId::parse(visit.field("user"));
+    let (true, Some(user)) = (visit.is_ours(), user) else {
+        return codes_page(visit, None);
+    };
+    let client = ClientId::new(visit.field("client"));
+    let engine = &visit.house.engine;
+    let now: Timestamp = visit.now;
+    match engine.issue_mini_code(&client, user, now).await {
+        Ok(code) => {
+            let life = match engine.client(&client).await {
+                Ok(client) => client.policy.code_life.as_seconds(),
+                Err(_) => 0,
+            };
+            let issued = view::IssuedCode {
+                code: code.expose().to_owned(),
+                client: client.to_string(),
+                person: user.to_string(),
+                seconds_left: u32::try_from(life).unwrap_or(0),
+            };
+            codes_page(visit, Some(issued))
+        }
+        Err(stop) => visit.stopped(stop),
+    }
+}

@@ -1,0 +1,89 @@
+//! What the doors and pages share: the engine, the clock, and how the house is reached.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use yufu_core::engine::Engine;
+
+use crate::clock::Clock;
+use crate::dev::Dev;
+use crate::metrics::Metrics;
+use crate::wait::Waiters;
+
+/// Everything a handler needs.
+pub struct House {
+    /// The rules.
+    pub engine: Arc<Engine>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// How the house is reached and what it is careful about.
+    pub front: Front,
+    /// What only the development server shows.
+    pub dev: Option<Dev>,
+    /// What is counted.
+    pub metrics: Metrics,
+    pub(crate) waiters: Waiters,
+    closing: AtomicBool,
+}
+
+/// How a house is reached.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// Its public address without a trailing slash, such as `https://login.example.com`.
+    pub public_url: String,
+    /// The port in cookie names over plain http: 127.0.0.1 shares its cookies between ports.
+    pub port: u16,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// In-client pages open only for browsers whose User-Agent holds this; empty for all.
+    pub in_client_agent: String,
+    /// `/metrics` answers everybody, not only this machine.
+    pub public_metrics: bool,
+}
+
+/// The address of the other end of a connection, put into each request by the accept loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Front {
+    /// Whether browsers come over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// The host of the public address, without its port.
+    pub fn host(&self) -> &str {
+        let rest = self
+            .public_url
+            .split_once("://")
+            .map_or("", |(_, rest)| rest);
+        rest.split(['/', ':']).next().unwrap_or("")
+    }
+}
+
+impl House {
+    /// A house around an engine.
+    pub fn new(engine: Arc<Engine>, clock: Arc<Clock>, front: Front, dev: Option<Dev>) -> Self {
+        Self {
+            engine,
+            clock,
+            front,
+            dev,
+            metrics: Metrics::default(),
+            waiters: Waiters::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets every waiting poll answer now and no new one wait: the server is about to stop.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.waiters.wake_all();
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
