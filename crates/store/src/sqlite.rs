@@ -1,0 +1,242 @@
+//! The store on one SQLite file.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use yufu_core::client::{Client, Developer};
+use yufu_core::grant::Grant;
+use yufu_core::id::{ClientId, DeveloperId, Number, UserId};
+use yufu_core::keyring::Key;
+use yufu_core::refusal::Fault;
+use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Store, UserKey};
+use yufu_core::subject::{Sector, Subject};
+use yufu_core::ticket::{Kind, RawTicket};
+use yufu_core::time::Timestamp;
+use yufu_core::user::User;
+
+use crate::commit::{Job, Order, Tally, Writer};
+use crate::db::Source;
+use crate::feed::{Feed, Hearing, Listener};
+use crate::migrate::{self, OpenError, Schema};
+use crate::read;
+
+/// The most lists that wait for the writer; more are refused at once.
+const QUEUE: usize = 4096;
+
+/// How the file is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most pages of 4 KiB that the file may grow to.
+    pub max_pages: Option<u32>,
+    /// How long a commit waits while another process writes.
+    pub busy_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_pages: None,
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How much was written since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lists of changes that were applied.
+    pub lists: u64,
+    /// Transactions they took.
+    pub commits: u64,
+}
+
+/// Everything in one SQLite file. Clones are the same store.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Inner>);
+
+struct Inner {
+    source: Source,
+    orders: SyncSender<Order>,
+    hearing: Arc<Hearing>,
+    tally: Arc<Tally>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the file; makes it when there is none, and brings an older one to the newest shape.
+    ///
+    /// # Errors
+    /// Each [`OpenError`] says what to do; a file that is refused was not touched.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
+        let db = migrate::open(path, options.busy_timeout, options.max_pages)?;
+        let (orders, queue) = sync_channel(QUEUE);
+        let hearing = Arc::new(Hearing::new());
+        let tally = Arc::new(Tally::default());
+        let writer = Writer::new(db, queue, Arc::clone(&hearing), Arc::clone(&tally));
+        let writer = thread::Builder::new()
+            .name("store writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|e| OpenError::Other {
+                path: path.to_owned(),
+                why: e.to_string(),
+            })?;
+        Ok(Self(Arc::new(Inner {
+            source: Source::new(path),
+            orders,
+            hearing,
+            tally,
+            writer: Mutex::new(Some(writer)),
+        })))
+    }
+
+    /// What [`SqliteStore::open`] would find and do; reads only.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn inspect(path: &Path) -> Result<Schema, OpenError> {
+        migrate::inspect(path)
+    }
+
+    /// Finishes the commits that wait, copies the log into the file and ends the writer; it
+    /// blocks until then. Other clones can still read.
+    pub fn close(self) {
+        // When the writer is gone already there is nothing to tell it.
+        let _ = self.0.orders.send(Order::Close);
+        let writer = self.0.writer.lock();
+        if let Some(writer) = writer.unwrap_or_else(PoisonError::into_inner).take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer ended in a panic");
+        }
+        self.0.source.forget();
+    }
+
+    /// How much was written so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            lists: self.0.tally.lists.load(Ordering::Relaxed),
+            commits: self.0.tally.commits.load(Ordering::Relaxed),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        what: &'static str,
+        read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, Fault> {
+        self.0.source.read(read).map_err(|e| Fault::from(what, e))
+    }
+
+    fn order(&self, order: Order) -> Result<(), Fault> {
+        self.0.orders.try_send(order).map_err(|e| {
+            Fault::new(match e {
+                TrySendError::Full(_) => "too many commits wait for the database",
+                TrySendError::Disconnected(_) => "the store is closed",
+            })
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, Fault> {
+        self.read(
+            "read a client",
+            |db| Ok(read::client(db, id)?.map(Arc::new)),
+        )
+    }
+
+    async fn developer(&self, id: DeveloperId) -> Result<Option<Arc<Developer>>, Fault> {
+        self.read("read a developer", |db| {
+            Ok(read::developer(db, id)?.map(Arc::new))
+        })
+    }
+
+    async fn user(&self, key: UserKey<'_>) -> Result<Option<Arc<User>>, Fault> {
+        self.read("read a user", |db| Ok(read::user(db, key)?.map(Arc::new)))
+    }
+
+    async fn grant(&self, key: GrantKey<'_>) -> Result<Option<Arc<Grant>>, Fault> {
+        self.read("read a grant", |db| Ok(read::grant(db, key)?.map(Arc::new)))
+    }
+
+    async fn subject(&self, user: UserId, sector: &Sector) -> Result<Option<Subject>, Fault> {
+        self.read("read a subject", |db| read::subject(db, user, sector))
+    }
+
+    async fn ticket(&self, kind: Kind, number: Number) -> Result<Option<Arc<RawTicket>>, Fault> {
+        self.read("read a ticket", |db| {
+            Ok(read::ticket(db, kind, number)?.map(Arc::new))
+        })
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, Fault> {
+        self.read("read the keys", read::keys)
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), Clash> {
+        let (answer, heard) = oneshot::channel();
+        self.order(Order::Commit(Job { changes, answer }))
+            .map_err(Clash::Failed)?;
+        // Without an answer the writer may have come to any point.
+        heard
+            .await
+            .unwrap_or_else(|_| Err(Clash::Unknown(Fault::new("the store's writer is gone"))))
+    }
+}
+
+#[async_trait]
+impl Browse for SqliteStore {
+    async fn developers(&self) -> Result<Vec<Developer>, Fault> {
+        self.read("list the developers", read::developers)
+    }
+
+    async fn clients(&self) -> Result<Vec<Client>, Fault> {
+        self.read("list the clients", read::clients)
+    }
+
+    async fn users(&self, limit: usize) -> Result<Vec<User>, Fault> {
+        self.read("list the users", |db| read::users(db, limit))
+    }
+
+    async fn grants_of(&self, user: UserId) -> Result<Vec<Grant>, Fault> {
+        self.read("list the grants", |db| read::grants_of(db, user))
+    }
+
+    async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault> {
+        self.read("list the letters", |db| read::letters(db, limit))
+    }
+
+    async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault> {
+        self.read("list the events", |db| read::events(db, limit))
+    }
+
+    async fn sweep(&self, now: Timestamp, events_before: Timestamp) -> Result<u64, Fault> {
+        let (answer, heard) = oneshot::channel();
+        self.order(Order::Sweep {
+            now,
+            events_before,
+            answer,
+        })?;
+        heard
+            .await
+            .unwrap_or_else(|_| Err(Fault::new("the store's writer is gone")))
+    }
+}
+
+impl Feed for SqliteStore {
+    fn listen(&self, listener: Arc<dyn Listener>) {
+        self.0.hearing.listen(listener);
+    }
+
+    fn is_heard(&self) -> bool {
+        self.0.hearing.is_heard()
+    }
+}
