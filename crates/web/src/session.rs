@@ -203,13 +203,54 @@ pub(crate) fn check_form(
     cookies: &Cookies,
     token: &str,
 ) -> Result<(), Refusal> {
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-        let origin = origin.to_str().unwrap_or("");
-        let origin_host = origin.split_once("://").map(|(_, rest)| rest.as_bytes());
-        if origin_host.is_none() || origin_host != host {
-            return Err(Refusal::FormForged);
-        }
+    if !is_same_origin(headers) {
+        return Err(Refusal::FormForged);
     }
     house.engine.check_form(&cookies.binding(), token)
+}
+
+/// Whether the browser says that the form comes from this origin, or says nothing.
+///
+/// Our pages send no referrer, and browsers then write `Origin: null` on their forms; the fetch
+/// metadata still tells a page of ours from a stranger's. Browsers without it are held to the
+/// token alone.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
+    let site = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
+    if site.is_some_and(|site| site != "same-origin") {
+        return false;
+    }
+    match text(header::ORIGIN) {
+        None | Some("null") => true,
+        Some(origin) => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_some() && host == text(header::HOST)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_of_another_site_is_told_by_its_headers() {
+        let case = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("login.example.com"));
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            is_same_origin(&headers)
+        };
+        assert!(case(&[]));
+        assert!(case(&[("origin", "null")]));
+        assert!(case(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        assert!(case(&[("origin", "https://login.example.com")]));
+        assert!(!case(&[("origin", "null"), ("sec-fetch-site", "cross-site")]));
+        assert!(!case(&[("sec-fetch-site", "same-site")]));
+        assert!(!case(&[("origin", "https://evil.example")]));
+        assert!(!case(&[("origin", "https://login.example.com.evil.org")]));
+        assert!(!case(&[("origin", "login.example.com")]));
+    }
 }

@@ -1,0 +1,117 @@
+//! `yufu doctor`: what would go wrong, before it does.
+
+use yufu_core::time::Timestamp;
+use yufu_store::SqliteStore;
+use yufu_web::clock;
+
+use super::{Place, read_config};
+
+/// One check and its verdict.
+struct Check {
+    name: &'static str,
+    verdict: Result<String, String>,
+}
+
+/// Below this many bytes of free disk the doctor worries.
+const FREE_BYTES: u64 = 512 * 1024 * 1024;
+/// 2026-01-01: a clock before the year this was written in is wrong.
+const NO_EARLIER: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// Runs every check; fails when one does.
+pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
+    let mut checks = Vec::new();
+    let mut check = |name, verdict| checks.push(Check { name, verdict });
+    if let Some(path) = place.config_path() {
+        let verdict = read_config(&path).map(|config| format!("{} is sound", config.public_url));
+        check("settings", verdict);
+    }
+    match place.database() {
+        Ok(path) => {
+            check("database", database(&path));
+            check("disk", disk(&path));
+            if path.exists() {
+                let keys = place.open().await.map(|_| "the master key fits".to_owned());
+                check("keys", keys);
+            }
+        }
+        Err(error) => check("database", Err(error)),
+    }
+    check("clock", time());
+    let bad = checks.iter().filter(|check| check.verdict.is_err()).count();
+    if json {
+        let rows: Vec<_> = checks
+            .iter()
+            .map(|check| {
+                let (ok, text) = match &check.verdict {
+                    Ok(text) => (true, text),
+                    Err(text) => (false, text),
+                };
+                serde_json::json!({"check": check.name, "ok": ok, "says": text})
+            })
+            .collect();
+        println!("{}", serde_json::json!({"ok": bad == 0, "checks": rows}));
+    } else {
+        for check in &checks {
+            match &check.verdict {
+                Ok(text) => println!("ok    {:8}  {text}", check.name),
+                Err(text) => println!("MEND  {:8}  {text}", check.name),
+            }
+        }
+    }
+    if bad == 0 {
+        Ok(())
+    } else {
+        Err(format!("{bad} of {} checks want mending", checks.len()))
+    }
+}
+
+fn database(path: &std::path::Path) -> Result<String, String> {
+    if !path.exists() {
+        let parent = path.parent().unwrap_or(path);
+        return if parent.is_dir() {
+            Ok(format!("{} will be made at the first start", path.display()))
+        } else {
+            Err(format!("{} is no folder; make it first", parent.display()))
+        };
+    }
+    let schema = SqliteStore::inspect(path).map_err(|error| error.to_string())?;
+    if schema.pending.is_empty() {
+        Ok(format!("version {}", schema.version))
+    } else {
+        Err(format!("version {}; run: yufu migrate", schema.version))
+    }
+}
+
+/// Free disk, as `df` sees it: the standard library has no call for it.
+fn disk(path: &std::path::Path) -> Result<String, String> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
+    let output = std::process::Command::new("df").arg("-Pk").arg(folder).output();
+    let text = match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
+        _ => return Ok("free space is not known here".to_owned()),
+    };
+    let free = text
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().nth(3))
+        .and_then(|kilobytes| kilobytes.parse::<u64>().ok())
+        .map(|kilobytes| kilobytes * 1024);
+    match free {
+        Some(free) if free < FREE_BYTES => Err(format!(
+            "{} MiB free; a full disk stops every login (none is lost)",
+            free / 1024 / 1024
+        )),
+        Some(free) => Ok(format!("{} MiB free", free / 1024 / 1024)),
+        None => Ok("free space is not known here".to_owned()),
+    }
+}
+
+fn time() -> Result<String, String> {
+    let now = clock::real();
+    if now < NO_EARLIER {
+        Err("the clock is years behind; codes and tokens would be dated wrongly".to_owned())
+    } else {
+        Ok(format!("{} seconds since 1970", now.seconds()))
+    }
+}

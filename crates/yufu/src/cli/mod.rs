@@ -1,0 +1,328 @@
+//! The command line. It prints little, and says the next line to type.
+
+mod doctor;
+mod manage;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use yufu_store::{Options, SqliteStore};
+use yufu_web::clock;
+
+use crate::config::{self, Config};
+use crate::home::{self, Home};
+use crate::{bench, sandbox, serve};
+
+/// Both halves of third-party login. Without a command: `yufu dev`.
+#[derive(Parser)]
+#[command(name = "yufu", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts a platform with a demo app on this machine; needs nothing.
+    Dev(Dev),
+    /// Serves the platform on the network.
+    Serve {
+        /// The settings.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Print one line of JSON when ready.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Apps: create, show, review, rotate secrets.
+    #[command(subcommand)]
+    Client(manage::ClientCommand),
+    /// Who owns apps.
+    #[command(subcommand)]
+    Developer(manage::DeveloperCommand),
+    /// People.
+    #[command(subcommand)]
+    User(manage::UserCommand),
+    /// Codes and tokens: look at one, revoke one, issue a mini program's code.
+    #[command(subcommand)]
+    Token(manage::TokenCommand),
+    /// Checks settings, database, keys, clock and disk, and says what to mend.
+    Doctor {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Brings the database to the shape this version needs.
+    Migrate {
+        #[command(flatten)]
+        place: Place,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measures a server: one that it starts itself, or one given by its ready line.
+    Bench(bench::BenchOptions),
+    /// Writes every page with sample data, for designers.
+    Pages {
+        /// The folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the OpenAPI document of the platform's endpoints.
+    #[command(name = "openapi", hide = true)]
+    OpenApi,
+}
+
+/// The development server.
+#[derive(Args, Default)]
+struct Dev {
+    /// The platform's port; 0 takes a free one.
+    #[arg(long, default_value_t = 8420)]
+    port: u16,
+    /// The demo app's port; the next one unless given.
+    #[arg(long)]
+    app_port: Option<u16>,
+    /// Keep the data in this folder; without it, everything goes at the end.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one line of JSON when ready.
+    #[arg(long)]
+    json: bool,
+    /// Stop when the standard input ends.
+    #[arg(long)]
+    until_stdin_closes: bool,
+    /// Seconds that a poll is held when nothing is new.
+    #[arg(long, value_name = "SECONDS")]
+    poll_hold: Option<i64>,
+    /// The most pages of 4 KiB that the database may grow to.
+    #[arg(long, value_name = "PAGES", hide = true)]
+    max_pages: Option<u32>,
+}
+
+/// Which house a command works on.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// The settings of a served house; `yufu.toml` here when neither is given.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The folder of `yufu dev --data DIR`.
+    #[arg(long, value_name = "DIR", conflicts_with = "config", global = true)]
+    data: Option<PathBuf>,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    quiet_logs();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return say(&format!("no threads could be started: {error}")),
+    };
+    let command = cli.command.unwrap_or_else(|| {
+        Command::Dev(Dev {
+            port: 8420,
+            ..Dev::default()
+        })
+    });
+    let done = runtime.block_on(execute(command));
+    // A thread that still reads the standard input must not hold the end up.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => say(&message),
+    }
+}
+
+fn say(message: &str) -> ExitCode {
+    eprintln!("yufu: {message}");
+    ExitCode::FAILURE
+}
+
+/// Warnings and worse, to the standard error stream.
+fn quiet_logs() {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let level = Targets::new().with_default(LevelFilter::WARN);
+    let writer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let _ = tracing_subscriber::registry().with(level).with(writer).try_init();
+}
+
+async fn execute(command: Command) -> Result<(), String> {
+    match command {
+        Command::Dev(dev) => {
+            sandbox::run(sandbox::DevOptions {
+                port: dev.port,
+                app_port: dev.app_port,
+                data: dev.data,
+                json: dev.json,
+                until_stdin_closes: dev.until_stdin_closes,
+                poll_hold: dev.poll_hold,
+                max_pages: dev.max_pages,
+            })
+            .await
+        }
+        Command::Serve { config, json } => serve::run(read_config(&config)?, json).await,
+        Command::Client(command) => manage::client(command).await,
+        Command::Developer(command) => manage::developer(command).await,
+        Command::User(command) => manage::user(command).await,
+        Command::Token(command) => manage::token(command).await,
+        Command::Doctor { place, json } => doctor::run(&place, json).await,
+        Command::Migrate {
+            place,
+            dry_run,
+            json,
+        } => migrate(&place, dry_run, json),
+        Command::Bench(options) => bench::run(options).await,
+        Command::Pages { out, json } => pages(&out, json),
+        Command::OpenApi => {
+            println!("{}", crate::openapi::document());
+            Ok(())
+        }
+    }
+}
+
+/// Reads a file of settings with the environment on top.
+pub(crate) fn read_config(path: &Path) -> Result<Config, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    config::read(&text, folder, &variable)
+        .map_err(|complaints| format!("{} has to be mended:\n{complaints}", path.display()))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings come from the environment here and nowhere else"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl Place {
+    /// The settings file, when this place is a served house.
+    pub(crate) fn config_path(&self) -> Option<PathBuf> {
+        match (&self.config, &self.data) {
+            (Some(config), _) => Some(config.clone()),
+            (None, Some(_)) => None,
+            (None, None) => Some(PathBuf::from("yufu.toml")),
+        }
+    }
+
+    /// Opens the house.
+    pub(crate) async fn open(&self) -> Result<Home, String> {
+        let now = clock::real();
+        if let Some(data) = &self.data {
+            let file = sandbox::database(data);
+            if !file.exists() {
+                return Err(format!(
+                    "there is no house in {}.\n  Start one with: yufu dev --data {}",
+                    data.display(),
+                    data.display()
+                ));
+            }
+            let master = sandbox::master_key(data)?;
+            let settings = yufu_core::engine::Settings::default();
+            return home::open(&file, &Options::default(), 1000, &master, settings, now).await;
+        }
+        let path = self.config_path().unwrap_or_default();
+        if self.config.is_none() && !path.exists() {
+            return Err(
+                "which house? Give --config yufu.toml, or --data DIR of `yufu dev --data DIR`"
+                    .to_owned(),
+            );
+        }
+        let config = read_config(&path)?;
+        let options = Options {
+            max_pages: config.max_pages,
+            ..Options::default()
+        };
+        home::open(
+            &config.store_path,
+            &options,
+            1000,
+            &config.master,
+            config.settings,
+            now,
+        )
+        .await
+    }
+
+    /// The database file, without opening anything.
+    pub(crate) fn database(&self) -> Result<PathBuf, String> {
+        match &self.data {
+            Some(data) => Ok(sandbox::database(data)),
+            None => Ok(read_config(&self.config_path().unwrap_or_default())?.store_path),
+        }
+    }
+}
+
+fn migrate(place: &Place, dry_run: bool, json: bool) -> Result<(), String> {
+    let path = place.database()?;
+    let before = if path.exists() {
+        let schema = SqliteStore::inspect(&path).map_err(|error| error.to_string())?;
+        (schema.version, schema.pending.iter().map(ToString::to_string).collect())
+    } else {
+        (0, vec!["a new database".to_owned()])
+    };
+    let (version, pending): (_, Vec<String>) = before;
+    if !dry_run {
+        let store = SqliteStore::open(&path, &Options::default()).map_err(|e| e.to_string())?;
+        store.close();
+    }
+    if json {
+        println!(
+            "{}",
+            serde_json::json!({"file": path, "version": version, "pending": pending, "done": !dry_run})
+        );
+    } else if pending.is_empty() {
+        println!("{} is up to date (version {version})", path.display());
+    } else if dry_run {
+        println!("{}: would apply {}", path.display(), pending.join(", "));
+    } else {
+        println!("{}: applied {}", path.display(), pending.join(", "));
+    }
+    Ok(())
+}
+
+fn pages(out: &Path, json: bool) -> Result<(), String> {
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let assets = out.join("assets");
+    std::fs::create_dir_all(&assets).map_err(|error| failed(&assets, error))?;
+    let gallery = yufu_web::view::gallery();
+    for (name, html) in &gallery {
+        // Opened from the folder itself, so assets are found beside the page.
+        let html = html.replace("\"/assets/", "\"assets/");
+        let path = out.join(name);
+        std::fs::write(&path, html).map_err(|error| failed(&path, error))?;
+    }
+    for name in yufu_web::view::asset_names() {
+        if let Some(asset) = yufu_web::view::asset(name) {
+            let path = assets.join(name);
+            std::fs::write(&path, asset.bytes).map_err(|error| failed(&path, error))?;
+        }
+    }
+    let index: String = gallery
+        .iter()
+        .map(|(name, _)| format!("<li><a href=\"{name}\">{name}</a></li>\n"))
+        .collect();
+    let page = format!("<!DOCTYPE html><meta charset=\"utf-8\"><title>yufu pages</title><ul>\n{index}</ul>\n");
+    let path = out.join("index.html");
+    std::fs::write(&path, page).map_err(|error| failed(&path, error))?;
+    if json {
+        println!("{}", serde_json::json!({"pages": gallery.len(), "index": path}));
+    } else {
+        println!("{} pages. Open {}", gallery.len(), path.display());
+    }
+    Ok(())
+}

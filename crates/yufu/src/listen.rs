@@ -1,0 +1,145 @@
+//! The accept loop: every handshake in its own task with a limit of time, so that one silent
+//! client stops nobody; and an end that waits for answers under way, but not for ever.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use yufu_web::Peer;
+
+/// How long a handshake, or the head of a request, may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long answers under way may take once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Room for the head of a request: our own limit of the request line is lower and says so in the
+/// dialect's tongue.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Binds a listener, with words for what commonly goes wrong.
+///
+/// # Errors
+/// In the user's words, with what to do.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "{address} is in use.\n  Stop the program that holds it, or take another port (0 takes a free one)."
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "{address} may not be opened.\n  Ports below 1024 need more rights; take a higher one behind a proxy."
+            ),
+            ErrorKind::AddrNotAvailable => {
+                format!("{address} is no address of this machine.\n  Try 127.0.0.1 or 0.0.0.0.")
+            }
+            _ => format!("{address} cannot be opened: {error}"),
+        }
+    })
+}
+
+/// Reads a certificate chain and its key.
+///
+/// # Errors
+/// In the user's words, naming the file.
+pub fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("{}: {error}", certificate.display()))?;
+    if chain.is_empty() {
+        return Err(format!("{}: no certificate in this file", certificate.display()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("{}: {error}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| format!("{} and {} do not match: {error}", certificate.display(), key.display()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Serves until told to stop, then lets answers under way finish.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: give others time to finish.
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let (router, watcher) = (router.clone(), graceful.watcher());
+        match &tls {
+            None => {
+                tokio::spawn(connection(stream, peer, router, watcher));
+            }
+            Some(acceptor) => {
+                let handshake = acceptor.accept(stream);
+                tokio::spawn(async move {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, handshake).await {
+                        connection(stream, peer, router, watcher).await;
+                    }
+                });
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some answers were cut off at the end");
+    }
+}
+
+async fn connection<S>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(HEAD_BYTES);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    // A client that went away is no news.
+    let _ = watcher.watch(connection).await;
+}

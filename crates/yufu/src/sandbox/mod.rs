@@ -1,0 +1,284 @@
+//! `yufu dev`: the same house as `serve`, with a seeded world, an inbox and a demo app beside it.
+
+pub mod demo;
+mod seed;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use yufu_core::engine::Settings;
+use yufu_core::keyring::MasterKey;
+use yufu_core::time::Lifetime;
+use yufu_store::Options;
+use yufu_web::clock::Clock;
+use yufu_web::dev::{Dev, Inbox};
+use yufu_web::house::Front;
+use yufu_web::{House, router, view};
+
+use crate::courier::{self, Delivery};
+use crate::ports::SystemEntropy;
+use crate::{home, listen, serve, sweeper};
+
+pub use seed::{SeededClient, SeededPerson, World};
+
+/// How `yufu dev` was asked to run.
+#[derive(Clone, Debug)]
+pub struct DevOptions {
+    /// The platform's port; 0 for a free one.
+    pub port: u16,
+    /// The demo app's port; the platform's and one more unless that is 0.
+    pub app_port: Option<u16>,
+    /// Where to keep the data; a temporary folder that goes with the process when absent.
+    pub data: Option<PathBuf>,
+    /// Print one line of JSON when ready.
+    pub json: bool,
+    /// Stop when the standard input ends.
+    pub until_stdin_closes: bool,
+    /// Seconds that a poll is held, to make tests quick.
+    pub poll_hold: Option<i64>,
+    /// The most pages of the database, to try a full disk.
+    pub max_pages: Option<u32>,
+}
+
+/// The folder of a run, removed at its end when it is temporary.
+struct Folder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Folder {
+    fn open(asked: Option<&Path>) -> Result<Self, String> {
+        let (path, temporary) = match asked {
+            Some(path) => (path.to_owned(), false),
+            None => {
+                let mut bytes = [0; 8];
+                yufu_core::secret::Entropy::fill(&SystemEntropy, &mut bytes);
+                let name = format!("yufu-{}", yufu_core::keyring::hex(&bytes));
+                (std::env::temp_dir().join(name), true)
+            }
+        };
+        make_private(&path).map_err(|error| {
+            format!(
+                "{} cannot be made: {error}.\n  Give another folder with --data.",
+                path.display()
+            )
+        })?;
+        let path = path.canonicalize().unwrap_or(path);
+        Ok(Self { path, temporary })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// The master key of a data folder: read, or made at the first start.
+///
+/// # Errors
+/// In the user's words.
+pub fn master_key(folder: &Path) -> Result<MasterKey, String> {
+    let path = folder.join("yufu.key");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => MasterKey::parse(&text)
+            .ok_or_else(|| format!("{} is no master key: 64 hexadecimal digits", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = MasterKey::draw(&SystemEntropy);
+            write_private(&path, key.write().expose())
+                .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            Ok(key)
+        }
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+/// The database of a data folder.
+pub fn database(folder: &Path) -> PathBuf {
+    folder.join("yufu.db")
+}
+
+/// Runs the development server until it is asked to stop.
+///
+/// # Errors
+/// In the user's words, with what to do.
+pub async fn run(options: DevOptions) -> Result<(), String> {
+    let folder = Folder::open(options.data.as_deref())?;
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let platform = listen::bind(local(options.port)).await?;
+    let port = platform.local_addr().map_err(|e| e.to_string())?.port();
+    let app_port = match (options.app_port, options.port) {
+        (Some(app_port), _) => app_port,
+        (None, 0) => 0,
+        (None, port) => port.checked_add(1).unwrap_or(0),
+    };
+    let app = listen::bind(local(app_port)).await?;
+    let app_port = app.local_addr().map_err(|e| e.to_string())?.port();
+    let (platform_url, app_url) = (
+        format!("http://127.0.0.1:{port}"),
+        format!("http://127.0.0.1:{app_port}"),
+    );
+
+    let clock = Arc::new(Clock::default());
+    let mut settings = Settings::default();
+    if let Some(seconds) = options.poll_hold {
+        settings.poll_hold = Lifetime::seconds(seconds.clamp(0, 120));
+    }
+    // One developer, one phone: a test run signs in more often than any person would.
+    settings.number_passcodes.burst = 1000;
+    settings.address_passcodes.burst = 1000;
+    let store_options = Options {
+        max_pages: options.max_pages,
+        ..Options::default()
+    };
+    let master = master_key(&folder.path)?;
+    let home = home::open(
+        &database(&folder.path),
+        &store_options,
+        100_000,
+        &master,
+        settings,
+        clock.now(),
+    )
+    .await?;
+    let world = seed::world(&home.engine, &folder.path, &app_url, clock.now()).await?;
+
+    let inbox = Arc::new(Inbox::default());
+    let front = Front {
+        public_url: platform_url.clone(),
+        port,
+        trusted_proxies: Vec::new(),
+        in_client_agent: String::new(),
+        public_metrics: false,
+    };
+    let dev = Dev {
+        people: world.people.iter().map(SeededPerson::view).collect(),
+        clients: world.clients.iter().map(SeededClient::view).collect(),
+        demo_url: app_url.clone(),
+        inbox: inbox.clone(),
+    };
+    let house = Arc::new(House::new(home.engine.clone(), clock.clone(), front, Some(dev)));
+    let demo = demo::router(demo::Demo::new(&world, &platform_url, &app_url));
+
+    let (stop, closing) = watch::channel(false);
+    let tasks = [
+        tokio::spawn(courier::run(
+            home.store.clone(),
+            Delivery::Inbox(inbox),
+            closing.clone(),
+        )),
+        tokio::spawn(sweeper::run(
+            home.store.clone(),
+            clock,
+            Lifetime::days(180),
+            closing.clone(),
+        )),
+        tokio::spawn(listen::serve(platform, None, router(house.clone()), closing.clone())),
+        tokio::spawn(listen::serve(app, None, demo, closing)),
+    ];
+    say(&options, &world, &platform_url, &app_url, &folder.path);
+    if options.until_stdin_closes {
+        tokio::select! {
+            stopped = serve::asked_to_stop() => stopped?,
+            () = stdin_closes() => {}
+        }
+    } else {
+        serve::asked_to_stop().await?;
+    }
+    house.close();
+    let _ = stop.send(true);
+    for task in tasks {
+        let _ = task.await;
+    }
+    let store = home.store;
+    let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    drop(folder);
+    Ok(())
+}
+
+/// Waits for the end of the standard input. The read sits on a thread of its own, so the process
+/// must not wait for that thread when it ends for another reason.
+async fn stdin_closes() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let _ = std::io::copy(&mut stdin, &mut std::io::sink());
+        let _ = tell.send(());
+    });
+    let _ = told.await;
+}
+
+fn say(options: &DevOptions, world: &World, platform: &str, app: &str, folder: &Path) {
+    if options.json {
+        let line = serde_json::json!({
+            "platform": platform,
+            "app": app,
+            "data_dir": folder,
+            "clients": world.clients,
+            "people": world.people,
+        });
+        println!("{line}");
+        return;
+    }
+    println!("yufu dev is ready. Click here first:  {app}");
+    println!("  platform  {platform}");
+    for client in &world.clients {
+        println!(
+            "  {:8}  {}  {}  {}",
+            client.kind, client.appid, client.secret, client.name
+        );
+    }
+    let people: Vec<String> = world
+        .people
+        .iter()
+        .map(|person| format!("{} {}", person.name, person.phone))
+        .collect();
+    let password = world.people.first().map_or("", |person| person.password.as_str());
+    println!("  people    {} (password {password})", people.join(", "));
+    if options.data.is_some() {
+        println!("  data      {}", folder.display());
+    }
+    println!("Stop with Ctrl-C.");
+}
+
+impl SeededPerson {
+    fn view(&self) -> view::DevPerson {
+        view::DevPerson {
+            id: self.id.clone(),
+            name: self.nickname.clone(),
+            phone: self.phone.clone(),
+            password: self.password.clone(),
+            avatar: None,
+        }
+    }
+}
+
+impl SeededClient {
+    fn view(&self) -> view::DevClient {
+        view::DevClient {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            appid: self.appid.clone(),
+            secret: self.secret.clone(),
+            redirect: self.redirect.clone(),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The seeded world: two developers, their clients, three people. Kept beside the database with
+//! its secrets, so that a data folder that is opened again tells them again.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use yufu_core::client::{ClientKind, ClientPolicy, NativeIdentity, Status};
+use yufu_core::engine::{ClientDraft, ClientEdit, Engine, UserDraft};
+use yufu_core::id::{ClientId, DeveloperId};
+use yufu_core::redirect::RedirectRule;
+use yufu_core::refusal::Stop;
+use yufu_core::secret::Secret;
+use yufu_core::time::Timestamp;
+use yufu_core::user::{Phone, Profile, Sex};
+
+use super::write_private;
+
+/// A seeded client, with its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SeededClient {
+    /// mobile, website or service.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub appid: String,
+    /// Its secret.
+    pub secret: String,
+    /// Its owner's name.
+    pub developer: String,
+    /// Where it is answered; in development every loopback address will do.
+    pub redirect: String,
+}
+
+/// A seeded person, with their password.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SeededPerson {
+    /// A short name for commands.
+    pub name: String,
+    /// The phone number.
+    pub phone: String,
+    /// The password.
+    pub password: String,
+    /// The shown name.
+    pub nickname: String,
+    /// The user's id.
+    #[serde(skip_serializing, default)]
+    pub id: String,
+}
+
+/// What was seeded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct World {
+    /// The clients: one of each kind of the first developer, then the second developer's.
+    pub clients: Vec<SeededClient>,
+    /// The people.
+    pub people: Vec<SeededPerson>,
+    /// The people's ids, in the same order: kept here, not told to scripts.
+    #[serde(default)]
+    user_ids: Vec<String>,
+}
+
+/// The bundle id of the demo app.
+pub(super) const BUNDLE: &str = "com.example.rooms";
+/// The password of every seeded person.
+const PASSWORD: &str = "yufu-dev-2026";
+
+const PEOPLE: [(&str, &str, &str, Sex, &str, &str); 3] = [
+    ("mei", "+8613800000001", "梅 Zoé 🐟", Sex::Female, "湖南", "长沙"),
+    ("wei", "+8613800000002", "阿伟", Sex::Male, "广东", "深圳"),
+    ("ana", "+8613800000003", "Ana", Sex::Unknown, "", ""),
+];
+
+impl World {
+    /// The first seeded client of a kind.
+    pub fn client(&self, kind: ClientKind) -> Option<&SeededClient> {
+        self.clients.iter().find(|client| client.kind == kind.word())
+    }
+}
+
+/// Seeds an empty house, or reads what was seeded into it before.
+pub(super) async fn world(
+    engine: &Engine,
+    folder: &Path,
+    app_url: &str,
+    now: Timestamp,
+) -> Result<World, String> {
+    let path = folder.join("dev.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let mut world: World = serde_json::from_str(&text)
+                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            for (person, id) in world.people.iter_mut().zip(&world.user_ids) {
+                person.id.clone_from(id);
+            }
+            // The demo app may have another port than last time.
+            if let Some(mobile) = world.client(ClientKind::Mobile) {
+                move_link(engine, &mobile.appid, app_url, now).await.map_err(words)?;
+            }
+            Ok(world)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let world = make(engine, app_url, now).await.map_err(words)?;
+            let text = serde_json::to_string_pretty(&world).map_err(|e| e.to_string())?;
+            write_private(&path, &text)
+                .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            Ok(world)
+        }
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+fn words(stop: Stop) -> String {
+    match stop {
+        Stop::Refused(refusal) => format!("the world could not be seeded: {refusal}"),
+        Stop::Failed(fault) => format!("the world could not be seeded: {fault}"),
+    }
+}
+
+fn native(app_url: &str) -> NativeIdentity {
+    NativeIdentity {
+        ios_bundle: Some(BUNDLE.to_owned()),
+        // A stand-in for a universal link: the demo app's own page on this machine.
+        ios_universal_link: Some(format!("{app_url}/app/")),
+        android_package: Some(BUNDLE.to_owned()),
+        android_signature: Some("0123456789abcdef0123456789abcdef".to_owned()),
+        harmony_bundle: Some(BUNDLE.to_owned()),
+        harmony_identifier: Some("1234567890".to_owned()),
+    }
+}
+
+async fn move_link(
+    engine: &Engine,
+    appid: &str,
+    app_url: &str,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let id = ClientId::new(appid);
+    if engine.client(&id).await?.native == native(app_url) {
+        return Ok(());
+    }
+    let edit = ClientEdit {
+        native: Some(native(app_url)),
+        ..ClientEdit::default()
+    };
+    let edited = engine.edit_client(&id, edit, now).await?;
+    if edited.status == Status::InReview {
+        let step = yufu_core::client::Review::Approve;
+        engine.review(&id, step, "", now).await?;
+    }
+    Ok(())
+}
+
+async fn make(engine: &Engine, app_url: &str, now: Timestamp) -> Result<World, Stop> {
+    let rooms = engine.create_developer("小屋科技 Rooms Ltd", now).await?;
+    let books = engine.create_developer("Petit Livre 书店", now).await?;
+    let drafts = [
+        (&rooms, ClientKind::Website, "小屋 Rooms"),
+        (&rooms, ClientKind::Mobile, "小屋 Rooms App"),
+        (&rooms, ClientKind::Service, "小屋服务号 Rooms Pages"),
+        (&books, ClientKind::Website, "Petit Livre 书店"),
+    ];
+    let mut clients = Vec::new();
+    for (developer, kind, name) in drafts {
+        let draft = draft(developer.id, kind, name, app_url);
+        let (client, secret) = engine.create_client(draft, now).await?;
+        clients.push(SeededClient {
+            kind: kind.word().to_owned(),
+            name: client.name,
+            appid: client.id.to_string(),
+            secret: secret.expose().to_owned(),
+            developer: developer.name.clone(),
+            redirect: match kind {
+                ClientKind::Website => format!("{app_url}/callback/scan"),
+                ClientKind::Mobile => format!("{app_url}/app/{}/oauth", client.id),
+                ClientKind::Service => format!("{app_url}/callback/page"),
+            },
+        });
+    }
+    let mut people = Vec::new();
+    let mut user_ids = Vec::new();
+    for (name, phone, nickname, sex, province, city) in PEOPLE {
+        let draft = UserDraft {
+            profile: Profile {
+                nickname: nickname.to_owned(),
+                sex,
+                province: province.to_owned(),
+                city: city.to_owned(),
+                country: if province.is_empty() { "" } else { "中国" }.to_owned(),
+                language: "zh_CN".to_owned(),
+                avatar: String::new(),
+            },
+            phone: Some(Phone::parse(phone)?),
+            password: Some(Secret::new(PASSWORD)),
+        };
+        let user = engine.create_user(draft, now).await?;
+        user_ids.push(user.id.to_string());
+        people.push(SeededPerson {
+            name: name.to_owned(),
+            phone: phone.to_owned(),
+            password: PASSWORD.to_owned(),
+            nickname: nickname.to_owned(),
+            id: user.id.to_string(),
+        });
+    }
+    Ok(World {
+        clients,
+        people,
+        user_ids,
+    })
+}
+
+fn draft(developer: DeveloperId, kind: ClientKind, name: &str, app_url: &str) -> ClientDraft {
+    ClientDraft {
+        developer,
+        kind,
+        name: name.to_owned(),
+        redirects: vec![RedirectRule::Loopback],
+        native: if kind == ClientKind::Mobile {
+            native(app_url)
+        } else {
+            NativeIdentity::default()
+        },
+        bound: true,
+        policy: ClientPolicy::of(kind),
+        status: Status::Approved,
+    }
+}

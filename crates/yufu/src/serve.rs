@@ -1,0 +1,93 @@
+//! `yufu serve`: the house on the network.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use yufu_store::Options;
+use yufu_web::clock::Clock;
+use yufu_web::house::Front;
+use yufu_web::{House, router};
+
+use crate::config::Config;
+use crate::courier::{self, Delivery};
+use crate::{home, listen, sweeper};
+
+/// Runs until a signal asks it to stop.
+///
+/// # Errors
+/// In the user's words, with what to do.
+pub async fn run(config: Config, json: bool) -> Result<(), String> {
+    let clock = Arc::new(Clock::default());
+    let tls = match &config.tls {
+        Some((certificate, key)) => Some(listen::tls(certificate, key)?),
+        None => None,
+    };
+    let listener = listen::bind(config.listen).await?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let options = Options {
+        max_pages: config.max_pages,
+        ..Options::default()
+    };
+    let home = home::open(
+        &config.store_path,
+        &options,
+        config.cache_entries,
+        &config.master,
+        config.settings,
+        clock.now(),
+    )
+    .await?;
+    let front = Front {
+        public_url: config.public_url.clone(),
+        port: address.port(),
+        trusted_proxies: config.trusted_proxies,
+        in_client_agent: config.in_client_agent,
+        public_metrics: config.public_metrics,
+    };
+    let house = Arc::new(House::new(home.engine, clock.clone(), front, None));
+    let (stop, closing) = watch::channel(false);
+    let delivery = config.sms_file.map_or(Delivery::Stderr, Delivery::File);
+    let workers = [
+        tokio::spawn(courier::run(home.store.clone(), delivery, closing.clone())),
+        tokio::spawn(sweeper::run(
+            home.store.clone(),
+            clock,
+            config.keep_events,
+            closing.clone(),
+        )),
+    ];
+    if json {
+        println!(
+            "{}",
+            serde_json::json!({"platform": config.public_url, "listen": address.to_string()})
+        );
+    } else {
+        println!("yufu serves {} on {address}", config.public_url);
+    }
+    let server = tokio::spawn(listen::serve(listener, tls, router(house.clone()), closing));
+    asked_to_stop().await?;
+    house.close();
+    let _ = stop.send(true);
+    let _ = server.await;
+    for worker in workers {
+        let _ = worker.await;
+    }
+    let store = home.store;
+    let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be heard.
+pub async fn asked_to_stop() -> Result<(), String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+    let (mut term, mut int) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
