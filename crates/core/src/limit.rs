@@ -38,8 +38,10 @@ impl Limiter {
                 return Err(rate.each);
             }
         }
-        let empty_at = table.get(key).copied().unwrap_or(now).max(now);
         let full = rate.each.millis().saturating_mul(i64::from(rate.burst));
+        // No bucket is fuller than full: what says so was written before the clock was turned back.
+        let latest = now.plus(Lifetime::from_millis(full));
+        let empty_at = table.get(key).copied().unwrap_or(now).min(latest).max(now);
         let next = empty_at.plus(rate.each);
         let over = next.0.saturating_sub(now.0).saturating_sub(full);
         if over > 0 {

@@ -237,6 +237,9 @@ pub struct Session {
     pub authenticated_at: Timestamp,
     /// The end that no use of the session can move.
     pub ends_at: Timestamp,
+    /// The user's [`crate::user::User::sessions_from`] when it began: it ends with it.
+    #[serde(default)]
+    pub from: Timestamp,
 }
 
 /// A QR code waiting for a phone.

@@ -199,7 +199,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// When the password last changed; tokens granted before may be void (42007).
     pub password_changed_at: Option<Timestamp>,
-    /// Sessions that began before this moment are over ("sign out everywhere").
+    /// When all sessions were last ended ("sign out everywhere"). Sessions that did not begin under
+    /// this very value are over: that holds within a millisecond and under a turned clock too.
     pub sessions_from: Timestamp,
     /// Counts its changes; a change of an older version is refused by the store.
     pub version: u32,

@@ -12,7 +12,7 @@ use crate::refusal::{Fault, Refusal, Stop};
 use crate::secret::{Layout, Secret, SecretHash};
 use crate::store::{Change, GrantKey, Letter, Record, UserKey};
 use crate::ticket::{Kind, Passcode, Scene, Session, Ticket};
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, Profile, User, UserStatus, check_password};
 
 /// How somebody proves to be the holder of a phone number's account.
@@ -48,22 +48,30 @@ impl Engine {
             (format!("account:{phone}"), self.settings.account_failures),
             (format!("address:{address}"), self.settings.address_failures),
         ];
-        let counted = Counted { keys, now };
-        for (i, (key, rate)) in counted.keys.iter().enumerate() {
-            if let Err(wait) = self.limiter.attempt(key, *rate, now) {
-                for (key, rate) in counted.keys.iter().take(i) {
-                    self.limiter.forgive(key, *rate, now);
-                }
-                return Err(Refusal::TooManyFailures(wait));
-            }
-        }
-        Ok(counted)
+        self.count_all(keys, now).map_err(Refusal::TooManyFailures)
     }
 
-    fn forgive(&self, counted: &Counted) {
-        for (key, rate) in &counted.keys {
-            self.limiter.forgive(key, *rate, counted.now);
+    /// Counts against every key or none; the error says how long to wait.
+    fn count_all(&self, keys: [(String, Rate); 2], now: Timestamp) -> Result<Counted, Lifetime> {
+        for (i, (key, rate)) in keys.iter().enumerate() {
+            if let Err(wait) = self.limiter.attempt(key, *rate, now) {
+                for (key, rate) in keys.iter().take(i) {
+                    self.limiter.forgive(key, *rate, now);
+                }
+                return Err(wait);
+            }
         }
+        Ok(Counted { keys, now })
+    }
+
+    /// Takes an attempt back unless it was refused: neither a success nor our own fault counts.
+    fn settle<T>(&self, counted: &Counted, outcome: Result<T, Stop>) -> Result<T, Stop> {
+        if !matches!(outcome, Err(Stop::Refused(_))) {
+            for (key, rate) in &counted.keys {
+                self.limiter.forgive(key, *rate, counted.now);
+            }
+        }
+        outcome
     }
 
     async fn user_by_phone(&self, phone: &Phone) -> Result<Option<Arc<User>>, Fault> {
@@ -84,22 +92,24 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Secret, Stop> {
         let counted = self.count(phone, address, now)?;
+        let outcome = self.prove(phone, proof, now).await;
+        self.settle(&counted, outcome)
+    }
+
+    async fn prove(&self, phone: &Phone, proof: Proof, now: Timestamp) -> Result<Secret, Stop> {
         let user = self.user_by_phone(phone).await?;
-        let session = match proof {
+        match proof {
             Proof::Password(password) => {
                 let phc = user.as_ref().and_then(|user| user.password.clone());
                 let matches = self.ports.hasher.verify(password, phc).await?;
-                match user.filter(|_| matches) {
-                    Some(user) => settled!(|_round| self.open_session(&user, Vec::new(), now))?,
-                    None => return Err(Refusal::WrongCredentials.into()),
-                }
+                let user = user.filter(|_| matches);
+                let user = user.ok_or(Refusal::WrongCredentials)?;
+                settled!(|_round| self.open_session(&user, Vec::new(), now))
             }
             Proof::Passcode(passcode) => {
-                settled!(|_round| self.sign_in_by_passcode(user.as_ref(), phone, &passcode, now))?
+                settled!(|_round| self.sign_in_by_passcode(user.as_ref(), phone, &passcode, now))
             }
-        };
-        self.forgive(&counted);
-        Ok(session)
+        }
     }
 
     async fn sign_in_by_passcode(
@@ -137,6 +147,9 @@ impl Engine {
             body: Session {
                 authenticated_at: now,
                 ends_at,
+                // As it was when the proof was judged: a password changed since then ends this
+                // session before it begins.
+                from: user.sessions_from,
             },
             issued_at: now,
             expires_at: now.plus(self.settings.session_idle).min(ends_at),
@@ -159,15 +172,17 @@ impl Engine {
         let Some(session) = self.open_session_ticket(cookie, now).await? else {
             return Ok(());
         };
-        let changes = vec![
-            Change::Revoke {
-                kind: Kind::Session,
-                number: session.number,
-                at: now,
-            },
-            self.event("session.ended", session.user, None, "", now),
-        ];
-        settled!(|_round| self.apply(changes.clone()))
+        let changes = || {
+            vec![
+                Change::Revoke {
+                    kind: Kind::Session,
+                    number: session.number,
+                    at: now,
+                },
+                self.event("session.ended", session.user, None, "", now),
+            ]
+        };
+        settled!(|_round| self.apply(changes()))
     }
 
     /// Ends every session of the user, this one too.
@@ -177,7 +192,7 @@ impl Engine {
     pub async fn sign_out_everywhere(&self, user: UserId, now: Timestamp) -> Result<(), Stop> {
         settled!(
             |_round| self.change_user(user, "session.all_ended", now, |user| {
-                user.sessions_from = Timestamp(now.0 + 1);
+                user.sessions_from = sessions_end(user, now);
                 Ok(())
             })
         )
@@ -242,26 +257,44 @@ impl Engine {
         address: &str,
         now: Timestamp,
     ) -> Result<(), Stop> {
-        let limits = [
-            (format!("send:{phone}"), self.settings.number_passcodes),
-            (format!("send:{address}"), self.settings.address_passcodes),
+        // Before the limits: who asks again at once is told to wait and loses nothing by it.
+        self.passcode_before(phone, scene, now).await?;
+        let keys = [
+            (
+                format!("send number:{phone}"),
+                self.settings.number_passcodes,
+            ),
+            (
+                format!("send address:{address}"),
+                self.settings.address_passcodes,
+            ),
         ];
-        if let Some(last) = self.passcode(phone, scene).await? {
-            let since = now.since(last.body.sent_at);
-            let wait = self.settings.passcode_resend.millis() - since.millis();
-            if wait > 0 {
-                let wait = crate::time::Lifetime::from_millis(wait);
-                return Err(Refusal::PasscodeTooSoon(wait).into());
-            }
-        }
-        for (key, rate) in limits {
-            if let Err(wait) = self.limiter.attempt(&key, rate, now) {
-                return Err(Refusal::PasscodeTooSoon(wait).into());
-            }
-        }
+        self.count_all(keys, now)
+            .map_err(Refusal::PasscodeTooSoon)?;
         let known = self.user_by_phone(phone).await?.is_some();
         let send = known || scene == Scene::SignUp;
         settled!(|_round| self.post_passcode(phone, scene, send, now))
+    }
+
+    /// The passcode that was sent to a number before.
+    ///
+    /// # Errors
+    /// [`Refusal::PasscodeTooSoon`] when that was a moment ago; not when it was in the future,
+    /// before the clock was turned back.
+    async fn passcode_before(
+        &self,
+        phone: &Phone,
+        scene: Scene,
+        now: Timestamp,
+    ) -> Result<Option<Ticket<Passcode>>, Stop> {
+        let before = self.passcode(phone, scene).await?;
+        if let Some(sent_at) = before.as_ref().map(|before| before.body.sent_at) {
+            let again_at = sent_at.plus(self.settings.passcode_resend);
+            if (sent_at..again_at).contains(&now) {
+                return Err(Refusal::PasscodeTooSoon(again_at.since(now)).into());
+            }
+        }
+        Ok(before)
     }
 
     async fn post_passcode(
@@ -271,6 +304,8 @@ impl Engine {
         send: bool,
         now: Timestamp,
     ) -> Result<(), Halt> {
+        // Looked at in each round: of two requests at once, one sends.
+        let before = self.passcode_before(phone, scene, now).await?;
         let digits = self.draw_digits();
         let body = Passcode {
             scene,
@@ -279,7 +314,7 @@ impl Engine {
             sent_at: now,
         };
         let expires_at = now.plus(self.settings.passcode_life);
-        let mut changes = vec![match self.passcode(phone, scene).await? {
+        let mut changes = vec![match before {
             Some(before) => amend_passcode(&before, &body, expires_at)?,
             None => {
                 let (number, hash) = self.passcode_row(phone, scene);
@@ -374,17 +409,26 @@ impl Engine {
             ..Profile::default()
         };
         profile.check()?;
+        if let Some(password) = &sign_up.password {
+            check_password(password.expose(), Some(&sign_up.phone))?;
+        }
+        // Counted before the hashing: that costs us more than the caller.
+        let counted = self.count(&sign_up.phone, address, now)?;
+        let outcome = self.prove_and_found(&sign_up, &profile, now).await;
+        self.settle(&counted, outcome)
+    }
+
+    async fn prove_and_found(
+        &self,
+        sign_up: &SignUp,
+        profile: &Profile,
+        now: Timestamp,
+    ) -> Result<Secret, Stop> {
         let phc = match &sign_up.password {
-            Some(password) => {
-                check_password(password.expose(), Some(&sign_up.phone))?;
-                Some(self.ports.hasher.hash(password.clone()).await?)
-            }
+            Some(password) => Some(self.ports.hasher.hash(password.clone()).await?),
             None => None,
         };
-        let counted = self.count(&sign_up.phone, address, now)?;
-        let session = settled!(|_round| self.sign_up_once(&sign_up, &profile, phc.clone(), now))?;
-        self.forgive(&counted);
-        Ok(session)
+        settled!(|_round| self.sign_up_once(sign_up, profile, phc.clone(), now))
     }
 
     async fn sign_up_once(
@@ -447,10 +491,19 @@ impl Engine {
     ) -> Result<Secret, Stop> {
         check_password(password.expose(), Some(phone))?;
         let counted = self.count(phone, address, now)?;
+        let outcome = self.prove_and_reset(phone, passcode, password, now).await;
+        self.settle(&counted, outcome)
+    }
+
+    async fn prove_and_reset(
+        &self,
+        phone: &Phone,
+        passcode: &Secret,
+        password: Secret,
+        now: Timestamp,
+    ) -> Result<Secret, Stop> {
         let phc = self.ports.hasher.hash(password).await?;
-        let session = settled!(|_round| self.reset_once(phone, passcode, &phc, now))?;
-        self.forgive(&counted);
-        Ok(session)
+        settled!(|_round| self.reset_once(phone, passcode, &phc, now))
     }
 
     async fn reset_once(
@@ -479,7 +532,7 @@ impl Engine {
             password: Some(phc.to_owned()),
             password_changed_at: Some(now),
             // Sessions that began earlier are over; the one that begins now is not.
-            sessions_from: now,
+            sessions_from: sessions_end(user, now),
             version: user.version + 1,
             ..user.clone()
         };
@@ -506,29 +559,35 @@ impl Engine {
         check_password(password.expose(), user.phone.as_ref())?;
         let phone = user.phone.clone().ok_or(Refusal::NotSignedIn)?;
         let counted = self.count(&phone, address, now)?;
-        let matches = self
-            .ports
-            .hasher
-            .verify(current, user.password.clone())
-            .await?;
-        if !matches {
+        let outcome = self.prove_and_change(user, current, password, now).await;
+        self.settle(&counted, outcome)
+    }
+
+    async fn prove_and_change(
+        &self,
+        user: &User,
+        current: Secret,
+        password: Secret,
+        now: Timestamp,
+    ) -> Result<Secret, Stop> {
+        let hasher = &self.ports.hasher;
+        if !hasher.verify(current, user.password.clone()).await? {
             return Err(Refusal::WrongCredentials.into());
         }
-        self.forgive(&counted);
-        let phc = self.ports.hasher.hash(password).await?;
-        settled!(|_round| self.change_password_once(user.id, user.version, &phc, now))
+        let phc = hasher.hash(password).await?;
+        settled!(|_round| self.change_password_once(user, &phc, now))
     }
 
     async fn change_password_once(
         &self,
-        id: UserId,
-        version: u32,
+        proved: &User,
         phc: &str,
         now: Timestamp,
     ) -> Result<Secret, Halt> {
-        let user = self.store().user(UserKey::Id(id)).await?;
+        let user = self.store().user(UserKey::Id(proved.id)).await?;
         let user = user.ok_or(Refusal::NotSignedIn)?;
-        if user.version != version && user.password_changed_at == Some(now) {
+        // What was proved is the password as it was read; another may have changed it since.
+        if user.password != proved.password {
             return Err(Refusal::WrongCredentials.into());
         }
         self.put_password(&user, phc, Vec::new(), now).await
@@ -604,6 +663,11 @@ impl Engine {
         .await?;
         Ok(())
     }
+}
+
+/// The value under which the next sessions begin: the moment, and strictly later than before.
+fn sessions_end(user: &User, now: Timestamp) -> Timestamp {
+    now.max(Timestamp(user.sessions_from.0.saturating_add(1)))
 }
 
 fn amend_passcode(

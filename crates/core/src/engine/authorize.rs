@@ -90,15 +90,31 @@ impl Engine {
         let grant = self.standing(user, &client.id).await?;
         let next = interaction.next(user, grant.as_deref());
         if let (Next::Return, Some(signed_in)) = (next, &signed_in) {
+            let asked = false;
             return settled!(|round| self.answer(
                 client,
-                &interaction,
-                None,
+                (&interaction, None),
                 signed_in,
+                asked,
                 round,
                 now
             ));
         }
+        let secret = settled!(|_round| self.keep(client, &interaction, now))?;
+        let asked = self.asked(client, &interaction, secret).await?;
+        Ok(match signed_in {
+            Some(signed_in) => Step::Consent(asked, signed_in),
+            None => Step::Authenticate(asked),
+        })
+    }
+
+    /// Stores an interaction and answers the secret that continues it.
+    async fn keep(
+        &self,
+        client: &Client,
+        interaction: &Interaction,
+        now: Timestamp,
+    ) -> Result<Secret, Halt> {
         let minted = self.mint(Kind::Interaction, Layout::Own)?;
         let ticket = Ticket {
             number: minted.number,
@@ -114,13 +130,8 @@ impl Engine {
             revoked_at: None,
             version: 1,
         };
-        let raw = ticket.seal()?;
-        settled!(|_round| self.apply(vec![Change::Issue(raw.clone())]))?;
-        let asked = self.asked(client, &interaction, minted.secret).await?;
-        Ok(match signed_in {
-            Some(signed_in) => Step::Consent(asked, signed_in),
-            None => Step::Authenticate(asked),
-        })
+        self.apply(vec![Change::Issue(ticket.seal()?)]).await?;
+        Ok(minted.secret)
     }
 
     async fn standing(
@@ -168,7 +179,7 @@ impl Engine {
             Some(id) => self.store().user(UserKey::Id(id)).await?,
             None => None,
         };
-        let Some(user) = user.filter(|user| session.issued_at >= user.sessions_from) else {
+        let Some(user) = user.filter(|user| session.body.from == user.sessions_from) else {
             return Ok(None);
         };
         let idle = self.settings.session_idle;
@@ -235,6 +246,10 @@ impl Engine {
 
     async fn client_of(&self, ticket: &Ticket<Interaction>) -> Result<Arc<Client>, Stop> {
         let id = ticket.client.as_ref().ok_or(Refusal::InteractionGone)?;
+        self.approved_client(id).await
+    }
+
+    pub(super) async fn approved_client(&self, id: &ClientId) -> Result<Arc<Client>, Stop> {
         let client = self.known_client(id).await?;
         match client.status {
             Status::Approved => Ok(client),
@@ -261,8 +276,9 @@ impl Engine {
         let next = ticket.body.next(user, grant.as_deref());
         match (next, signed_in) {
             (Next::Return, Some(signed_in)) => {
-                let number = Some(ticket.number);
-                settled!(|round| self.answer(&client, &ticket.body, number, &signed_in, round, now))
+                let stored = (&ticket.body, Some(ticket.number));
+                let asked = false;
+                settled!(|round| self.answer(&client, stored, &signed_in, asked, round, now))
             }
             (Next::Consent, Some(signed_in)) => {
                 let asked = self
@@ -279,7 +295,9 @@ impl Engine {
         }
     }
 
-    /// What a user does on an interaction's page.
+    /// What a user does on an interaction's page. The caller has checked the form's token, which
+    /// binds the page to the session it was shown in ([`Engine::check_form`]): a page that was
+    /// shown to one user is not answered by another who signed in meanwhile.
     ///
     /// # Errors
     /// As [`Engine::look`]; [`Refusal::InteractionGone`] for a second answer.
@@ -319,9 +337,9 @@ impl Engine {
         let ticket = self.open_interaction(secret, visitor, now).await?;
         let interaction = &ticket.body;
         let Some(scan_number) = interaction.scan else {
-            let number = Some(ticket.number);
+            let stored = (interaction, Some(ticket.number));
             return self
-                .answer(client, interaction, number, signed_in, round, now)
+                .answer(client, stored, signed_in, true, round, now)
                 .await;
         };
         let scan = self.live_scan(scan_number, now).await?;
@@ -393,9 +411,9 @@ impl Engine {
     async fn answer(
         &self,
         client: &Arc<Client>,
-        interaction: &Interaction,
-        stored: Option<Number>,
+        (interaction, stored): (&Interaction, Option<Number>),
         signed_in: &SignedIn,
+        asked: bool,
         round: u32,
         now: Timestamp,
     ) -> Result<Step, Halt> {
@@ -404,14 +422,7 @@ impl Engine {
             .clone()
             .ok_or(Refusal::InteractionGone)?;
         let (grant, mut changes) = self
-            .grant_for(
-                client,
-                signed_in,
-                &interaction.scopes,
-                stored.is_some(),
-                round,
-                now,
-            )
+            .grant_for(client, signed_in, &interaction.scopes, asked, round, now)
             .await?;
         if let Some(number) = stored {
             changes.push(Change::Take {
@@ -428,13 +439,11 @@ impl Engine {
         };
         let code = code_ticket(client, &grant, minted.number, minted.hash, body, now);
         changes.push(Change::Issue(code.seal()?));
-        self.commit(changes)
-            .await
-            .map_err(|clash| match (clash, stored) {
-                // The interaction was answered by another request of the same browser.
-                (Clash::Taken(Kind::Interaction, _), _) => Halt::from(Refusal::InteractionGone),
-                (clash, _) => clash.into(),
-            })?;
+        self.commit(changes).await.map_err(|clash| match clash {
+            // The interaction was answered by another request of the same browser.
+            Clash::Taken(Kind::Interaction, _) => Halt::from(Refusal::InteractionGone),
+            clash => clash.into(),
+        })?;
         Ok(Step::Return(Authorized {
             return_path,
             state: interaction.state.clone(),
@@ -445,7 +454,8 @@ impl Engine {
     }
 
     /// The grant that stands after this consent, and the changes that make it stand. A silent
-    /// answer (`asked` off) under a grant that covers everything changes nothing.
+    /// answer (`asked` off) under a grant that covers everything changes nothing, and neither
+    /// does one that lost a race: what the winner confirmed in this moment is confirmed.
     pub(super) async fn grant_for(
         &self,
         client: &Arc<Client>,
@@ -470,7 +480,9 @@ impl Engine {
             (_, None) => None,
         };
         let grant = match standing {
-            Some(grant) if !asked && grant.covers(scopes) && grant.unionid == unionid => {
+            Some(grant)
+                if (!asked || round > 0) && grant.covers(scopes) && grant.unionid == unionid =>
+            {
                 return Ok((Grant::clone(&grant), changes));
             }
             Some(grant) => Grant {

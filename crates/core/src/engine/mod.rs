@@ -19,7 +19,7 @@ use crate::keyring::{Key, Keyring, MasterKey, Minted};
 use crate::limit::{Limiter, Rate};
 use crate::refusal::{Fault, Refusal, Stop};
 use crate::secret::{Entropy, Layout, Secret, SecretHash};
-use crate::store::{Browse, Change, Clash, Event, Record, Store};
+use crate::store::{Browse, Change, Clash, Event, GrantKey, Record, Store, UserKey};
 use crate::ticket::Kind;
 use crate::time::{Lifetime, Timestamp};
 
@@ -153,8 +153,9 @@ impl From<Clash> for Halt {
 }
 
 /// How often a lost race is run again. Each loser sees what the winner did, so two rounds are
-/// common and more are rare; the bound is for a store that never agrees.
-const ROUNDS: u32 = 16;
+/// common; where each winner moves the same row on and the store commits in batches, a round has
+/// one winner of all that were queued. The bound is for a store that never agrees.
+const ROUNDS: u32 = 128;
 
 /// Runs an attempt until it wins, is refused or fails; `$round` counts the rounds from 0.
 macro_rules! settled {
@@ -322,27 +323,79 @@ impl Engine {
         })
     }
 
-    /// Commits a list that depends on nothing that was read.
+    /// Commits a list that depends on nothing that was read. It is made anew in each round: an
+    /// event's number that is in use already shows as a lost race.
     async fn apply(&self, changes: Vec<Change>) -> Result<(), Halt> {
         Ok(self.commit(changes).await?)
     }
 
     /// Commits, and reads back a commit of unknown outcome before anything is answered: a list
-    /// is all or nothing, so one ticket that it issues tells of the whole.
+    /// is all or nothing, so one row of it tells of the whole.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), Clash> {
-        let witness = changes.iter().find_map(|change| match change {
-            Change::Issue(raw) => Some((raw.kind, raw.ticket.number, raw.ticket.hash)),
-            _ => None,
-        });
+        let issued = changes.iter().find_map(Witness::of_ticket);
+        let witness = issued.or_else(|| changes.iter().find_map(Witness::of_record));
         match (self.store().commit(changes).await, witness) {
-            (Err(Clash::Unknown(fault)), Some((kind, number, hash))) => {
-                match self.store().ticket(kind, number).await {
-                    Ok(Some(raw)) if raw.ticket.hash == hash => Ok(()),
-                    Ok(_) => Err(Clash::Failed(fault)),
+            (Err(Clash::Unknown(fault)), Some(witness)) => {
+                match witness.stands(self.store()).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(Clash::Failed(fault)),
                     Err(_) => Err(Clash::Unknown(fault)),
                 }
             }
             (outcome, _) => outcome,
         }
+    }
+}
+
+/// The row that tells whether a list was applied.
+enum Witness {
+    /// A ticket: nobody else's has its hash.
+    Ticket(Kind, Number, SecretHash),
+    /// A versioned record: whoever put the very same one, its effect is there.
+    Record(Box<Record>),
+}
+
+impl Witness {
+    fn of_ticket(change: &Change) -> Option<Self> {
+        match change {
+            Change::Issue(raw) => {
+                let ticket = &raw.ticket;
+                Some(Self::Ticket(raw.kind, ticket.number, ticket.hash))
+            }
+            _ => None,
+        }
+    }
+
+    fn of_record(change: &Change) -> Option<Self> {
+        match change {
+            Change::Put(record @ (Record::User(_) | Record::Grant(_) | Record::Client(_))) => {
+                Some(Self::Record(Box::new(record.clone())))
+            }
+            _ => None,
+        }
+    }
+
+    async fn stands(&self, store: &dyn Store) -> Result<bool, Fault> {
+        Ok(match self {
+            Self::Ticket(kind, number, hash) => store
+                .ticket(*kind, *number)
+                .await?
+                .is_some_and(|raw| raw.ticket.hash == *hash),
+            Self::Record(record) => match &**record {
+                Record::User(put) => {
+                    let stored = store.user(UserKey::Id(put.id)).await?;
+                    stored.is_some_and(|stored| *stored == *put)
+                }
+                Record::Grant(put) => {
+                    let stored = store.grant(GrantKey::Id(put.id)).await?;
+                    stored.is_some_and(|stored| *stored == *put)
+                }
+                Record::Client(put) => {
+                    let stored = store.client(&put.id).await?;
+                    stored.is_some_and(|stored| *stored == *put)
+                }
+                _ => false,
+            },
+        })
     }
 }

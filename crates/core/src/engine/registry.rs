@@ -98,11 +98,13 @@ impl Engine {
             name: checked_name(name)?,
             created_at: now,
         };
-        let changes = vec![
-            Change::Put(Record::Developer(developer.clone())),
-            self.event("developer.created", None, None, name, now),
-        ];
-        settled!(|_round| self.apply(changes.clone()))?;
+        let changes = || {
+            vec![
+                Change::Put(Record::Developer(developer.clone())),
+                self.event("developer.created", None, None, &developer.name, now),
+            ]
+        };
+        settled!(|_round| self.apply(changes()))?;
         Ok(developer)
     }
 
@@ -140,11 +142,13 @@ impl Engine {
             version: 1,
         };
         check_client(&client)?;
-        let changes = vec![
-            Change::Put(Record::Client(client.clone())),
-            self.event("client.created", None, Some(&client.id), &client.name, now),
-        ];
-        settled!(|_round| self.apply(changes.clone()))?;
+        let changes = || {
+            vec![
+                Change::Put(Record::Client(client.clone())),
+                self.event("client.created", None, Some(&client.id), &client.name, now),
+            ]
+        };
+        settled!(|_round| self.apply(changes()))?;
         Ok((client, secret))
     }
 
@@ -205,12 +209,12 @@ impl Engine {
                     .status
                     .after(step)
                     .ok_or(Refusal::Malformed("status"))?;
-                let told = matches!(step, Review::Reject | Review::Suspend);
-                client.reason = if told {
-                    reason.to_owned()
-                } else {
-                    String::new()
-                };
+                match step {
+                    Review::Reject | Review::Suspend => client.reason = reason.to_owned(),
+                    Review::Submit | Review::Approve => client.reason.clear(),
+                    // An edit answers nothing: what was rejected or suspended still is.
+                    Review::Edit => {}
+                }
                 Ok(())
             })
         )
@@ -301,12 +305,14 @@ impl Engine {
             }
             None => None,
         };
-        let user = self.new_user(draft.profile, draft.phone, phc, now);
-        settled!(|_round| self.create_user_once(&user, now))?;
-        Ok(user)
+        let (profile, phone) = (&draft.profile, &draft.phone);
+        settled!(|_round| self.create_user_once(
+            self.new_user(profile.clone(), phone.clone(), phc.clone(), now),
+            now
+        ))
     }
 
-    async fn create_user_once(&self, user: &User, now: Timestamp) -> Result<(), Halt> {
+    async fn create_user_once(&self, user: User, now: Timestamp) -> Result<User, Halt> {
         let mut changes = vec![Change::Put(Record::User(user.clone()))];
         if let Some(phone) = &user.phone {
             let handle = Handle::Phone(phone.clone());
@@ -317,7 +323,7 @@ impl Engine {
         }
         changes.push(self.event("user.created", Some(user.id), None, "", now));
         self.commit(changes).await?;
-        Ok(())
+        Ok(user)
     }
 
     /// A mini program's login code, as the platform's own client would hand it to the program
@@ -421,17 +427,20 @@ impl Engine {
     /// [`Refusal::UnknownAccess`] when it is none of ours.
     pub async fn revoke_secret(&self, secret: &Secret, now: Timestamp) -> Result<(), Stop> {
         let raw = self.find_secret(secret).await?;
-        let mut changes = vec![Change::Revoke {
-            kind: raw.kind,
-            number: raw.ticket.number,
-            at: now,
-        }];
-        if let (Kind::Refresh, Some(family)) = (raw.kind, raw.ticket.family) {
-            changes.push(Change::RevokeFamily { family, at: now });
-        }
         let (user, client) = (raw.ticket.user, raw.ticket.client.as_ref());
-        changes.push(self.event("token.revoked", user, client, raw.kind.word(), now));
-        settled!(|_round| self.apply(changes.clone()))
+        let changes = || {
+            let mut changes = vec![Change::Revoke {
+                kind: raw.kind,
+                number: raw.ticket.number,
+                at: now,
+            }];
+            if let (Kind::Refresh, Some(family)) = (raw.kind, raw.ticket.family) {
+                changes.push(Change::RevokeFamily { family, at: now });
+            }
+            changes.push(self.event("token.revoked", user, client, raw.kind.word(), now));
+            changes
+        };
+        settled!(|_round| self.apply(changes()))
     }
 
     /// Restricts a user or lifts the restriction.
@@ -500,9 +509,11 @@ fn check_client(client: &Client) -> Result<(), Refusal> {
             return Err(Refusal::Malformed(name));
         }
     }
-    // §11.3: https, no query, ends with a slash so that the appid can follow.
+    // §11.3: https, no query, ends with a slash so that the appid can follow. A link to this
+    // machine may be plain http: it is how a stand-in for an app is reached in development.
     let link_is_sound = native.ios_universal_link.as_ref().is_none_or(|link| {
-        link.starts_with("https://")
+        let here = ["http://127.0.0.1:", "http://localhost:"];
+        (link.starts_with("https://") || here.iter().any(|start| link.starts_with(start)))
             && link.ends_with('/')
             && RedirectRule::Exact(link.clone()).is_sound()
             && !link.contains('?')

@@ -4,7 +4,7 @@ use aws_lc_rs::digest;
 
 use super::authorize::code_ticket;
 use super::{Engine, Halt, settled};
-use crate::client::{Admitted, Status};
+use crate::client::Admitted;
 use crate::id::{ClientId, GrantId, Number};
 use crate::keyring::{Minted, hex};
 use crate::message::{PollAnswer, PollRequest, PollState, ScanShown, ScanSignature, Step, Visitor};
@@ -181,13 +181,10 @@ impl Engine {
     ) -> Result<Step, Stop> {
         let number = self.scan_number(uuid)?;
         let browser = visitor.browser.ok_or(Refusal::WrongBrowser)?;
-        settled!(|_round| self.mark_scanned(number, now))?;
         let scan = self.live_scan(number, now).await?;
         let id = scan.client.clone().ok_or(Refusal::InteractionGone)?;
-        let client = self.known_client(&id).await?;
-        if client.status != Status::Approved {
-            return Err(Refusal::ClientNotApproved.into());
-        }
+        let client = self.approved_client(&id).await?;
+        settled!(|_round| self.mark_scanned(number, now))?;
         let interaction = Interaction {
             channel: scan.body.channel.clone(),
             return_path: None,

@@ -18,7 +18,8 @@ use crate::scope::{self, Scopes};
 use crate::secret::{Layout, Secret};
 use crate::store::{Change, GrantKey, Record, UserKey};
 use crate::ticket::{
-    Access, Body, Code, CodeProof, CodePurpose, Kind, PlatformStanding, Redeemed, Refresh, Ticket,
+    Access, Body, Code, CodeProof, CodePurpose, Kind, Nonce, PlatformStanding, Redeemed, Refresh,
+    Ticket,
 };
 use crate::time::{Lifetime, Timestamp};
 use crate::user::{User, UserStatus};
@@ -116,7 +117,7 @@ impl Engine {
         verifier: Option<&str>,
         now: Timestamp,
     ) -> Result<Tokens, Halt> {
-        let (redeemed, grant) = self
+        let (redeemed, mut grant) = self
             .redeem(client, code, verifier, CodePurpose::Tokens, now)
             .await?;
         let client = client.client();
@@ -125,24 +126,27 @@ impl Engine {
         let access = self.child_access(&refresh.presented(), number)?;
         let family = Some(redeemed.number);
         let scopes = redeemed.scopes;
-        let issue = Issued {
-            client,
-            grant: &grant,
-            family,
-            now,
-        };
         let mut changes = vec![Change::Take {
             kind: Kind::Code,
             number: redeemed.number,
             at: now,
         }];
         if client.policy.single_live_token {
-            changes.push(Change::Put(Record::Grant(Grant {
-                tokens_from: now,
+            // Strictly later than before, so that it ends the tokens of this very millisecond too.
+            let tokens_from = now.max(Timestamp(grant.tokens_from.0.saturating_add(1)));
+            grant = Arc::new(Grant {
+                tokens_from,
                 version: grant.version + 1,
                 ..Grant::clone(&grant)
-            })));
+            });
+            changes.push(Change::Put(Record::Grant(Grant::clone(&grant))));
         }
+        let issue = Issued {
+            client,
+            grant: &grant,
+            family,
+            now,
+        };
         let body = Access {
             scopes: scopes.clone(),
         };
@@ -329,7 +333,8 @@ impl Engine {
         body: PlatformStanding,
         now: Timestamp,
     ) -> Result<Change, Fault> {
-        let expires_at = now.plus(Lifetime::days(1));
+        let ticket_ends_at = body.ticket.map_or(now, |(_, ends_at)| ends_at);
+        let expires_at = now.max(ticket_ends_at).plus(Lifetime::days(1));
         Ok(match before {
             Some(before) => Change::Amend {
                 kind: Kind::Platform,
@@ -445,22 +450,44 @@ impl Engine {
         let (redeemed, grant) = self
             .redeem(client, code, None, CodePurpose::Mini, now)
             .await?;
-        let id = &client.client().id;
+        let client = client.client();
+        let mut key = [0; 16];
+        self.ports.entropy.fill(&mut key);
+        let session_key = Secret::new(STANDARD.encode(key));
+        // Nothing is issued that could be read back after a commit of unknown outcome: a nonce of
+        // this answer's own stands in.
+        let (number, hash) = self
+            .keyring
+            .look_up(Kind::Nonce, session_key.expose().as_bytes());
+        let receipt = Ticket {
+            number,
+            hash,
+            grant: None,
+            family: None,
+            client: Some(client.id.clone()),
+            user: None,
+            body: Nonce {},
+            issued_at: now,
+            expires_at: now,
+            taken_at: None,
+            revoked_at: None,
+            version: 1,
+        };
+        let user = Some(redeemed.user);
         self.commit(vec![
             Change::Take {
                 kind: Kind::Code,
                 number: redeemed.number,
                 at: now,
             },
-            self.event("mini.exchanged", Some(redeemed.user), Some(id), "", now),
+            Change::Issue(receipt.seal()?),
+            self.event("mini.exchanged", user, Some(&client.id), "", now),
         ])
         .await?;
-        let mut key = [0; 16];
-        self.ports.entropy.fill(&mut key);
         Ok(MiniSession {
-            session_key: Secret::new(STANDARD.encode(key)),
+            session_key,
             openid: grant.openid.clone(),
-            unionid: grant.unionid.clone(),
+            unionid: client.union_sector().and(grant.unionid.clone()),
         })
     }
 
@@ -575,7 +602,8 @@ impl Issued<'_> {
             client: Some(self.client.id.clone()),
             user: Some(self.grant.user),
             body,
-            issued_at: self.now,
+            // Never before the moment from which the grant's tokens count: a clock may be turned.
+            issued_at: self.now.max(self.grant.tokens_from),
             expires_at: self.now.plus(life),
             taken_at: None,
             revoked_at: None,
