@@ -15,6 +15,9 @@ pub(crate) const APPLICATION_ID: u32 = 0x7975_6675;
 
 /// How many statements a connection keeps prepared; more than there are.
 const STATEMENTS: usize = 96;
+/// Bytes of a page of a new file. Rows are a few hundred bytes and a batch touches the ends of
+/// some ten trees: with pages of 4096 an exchange writes 4.7 kB, with these 3.5 kB.
+const PAGE_BYTES: i64 = 2048;
 /// Pages that the writer keeps in memory, in KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Pages that each reader keeps in memory, in KiB.
@@ -48,6 +51,9 @@ pub(crate) fn open_writer(
     db.busy_timeout(busy_timeout)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     harden(&db)?;
+    if create {
+        db.pragma_update(None, "page_size", PAGE_BYTES)?;
+    }
     // An answer is given when the flush is done, never before.
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "FULL")?;

@@ -189,6 +189,8 @@ pub(crate) struct Log {
     last: i64,
     /// The state of the file at the last reading.
     version: Option<i64>,
+    /// When it was last tried to read the rows of others, and when that last succeeded.
+    tried_at: Option<u64>,
     read_at: Option<u64>,
     others: HashMap<i64, Other>,
 }
@@ -209,6 +211,7 @@ impl Log {
             random,
             last: 0,
             version: None,
+            tried_at: None,
             read_at: None,
             others: HashMap::new(),
         }
@@ -245,14 +248,15 @@ impl Log {
     /// How long until the log should be read again.
     pub(crate) fn rest(&self) -> Duration {
         let since = self
-            .read_at
-            .map(|read_at| Duration::from_millis(self.hearing.now().saturating_sub(read_at)));
+            .tried_at
+            .map(|tried_at| Duration::from_millis(self.hearing.now().saturating_sub(tried_at)));
         since.map_or(Duration::ZERO, |since| RHYTHM.saturating_sub(since))
     }
 
     /// Reads what others wrote since the last time and tells it.
     pub(crate) fn read(&mut self, db: &Connection) {
         let now = self.hearing.now();
+        self.tried_at = Some(now);
         let silence = self.read_at.map(|read_at| now.saturating_sub(read_at));
         if silence.is_some_and(|silence| silence > MISSED.as_millis() as u64) {
             self.hearing.tell(|listener| listener.lost());

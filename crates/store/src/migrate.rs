@@ -123,6 +123,10 @@ fn look(path: &Path) -> Result<Option<u32>, OpenError> {
         path: path.to_owned(),
         what,
     };
+    let damaged = |why: &str| OpenError::Damaged {
+        path: path.to_owned(),
+        why: why.to_owned(),
+    };
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -147,7 +151,8 @@ fn look(path: &Path) -> Result<Option<u32>, OpenError> {
         }
         Err(e) => return Err(other(path, &e)),
     }
-    // https://www.sqlite.org/fileformat.html §1.3: user_version at 60, application_id at 68.
+    // https://www.sqlite.org/fileformat.html §1.3: the page's size is at 16, the number of pages at
+    // 28, user_version at 60, application_id at 68.
     if word(&header, 68) != db::APPLICATION_ID {
         return Err(foreign("a SQLite database of another program"));
     }
@@ -159,12 +164,11 @@ fn look(path: &Path) -> Result<Option<u32>, OpenError> {
         version = db::open_reader(path)
             .and_then(|db| db::user_version(&db))
             .map_err(|e| sort(path, &e))?;
+    } else if meta.len() < u64::from(word(&header, 14) & 0xffff) * u64::from(word(&header, 28)) {
+        return Err(damaged("it is shorter than it says"));
     }
     match version {
-        0 => Err(OpenError::Damaged {
-            path: path.to_owned(),
-            why: "it has no shape".to_owned(),
-        }),
+        0 => Err(damaged("it has no shape")),
         found if found > KNOWN => Err(OpenError::Newer {
             found,
             known: KNOWN,
@@ -173,6 +177,7 @@ fn look(path: &Path) -> Result<Option<u32>, OpenError> {
     }
 }
 
+/// Four bytes of the header, the highest first.
 fn word(header: &[u8; 100], at: usize) -> u32 {
     let bytes = header.get(at..at + 4).and_then(|b| b.try_into().ok());
     u32::from_be_bytes(bytes.unwrap_or_default())

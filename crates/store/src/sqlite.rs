@@ -33,7 +33,7 @@ const QUEUE: usize = 4096;
 /// How the file is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The most pages of 4 KiB that the file may grow to.
+    /// The most pages (of 2 KiB in a file that yufu made) that the file may grow to.
     pub max_pages: Option<u32>,
     /// How long a commit waits while another process writes.
     pub busy_timeout: Duration,
@@ -107,6 +107,8 @@ impl SqliteStore {
     /// Finishes the commits that wait, copies the log into the file and ends the writer; it
     /// blocks until then. Other clones can still read.
     pub fn close(self) {
+        // Whoever closes the file last removes its log, and only the writer can.
+        self.0.source.forget();
         // When the writer is gone already there is nothing to tell it.
         let _ = self.0.orders.send(Order::Close);
         let writer = self.0.writer.lock();
@@ -115,7 +117,6 @@ impl SqliteStore {
         {
             tracing::error!("the store's writer ended in a panic");
         }
-        self.0.source.forget();
     }
 
     /// How much was written so far.

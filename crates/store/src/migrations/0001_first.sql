@@ -104,7 +104,6 @@ CREATE TABLE event (
     detail <text> NOT NULL
 ) <table>;
 
-CREATE INDEX event_by_age ON event (at);
 
 -- What other processes must drop from memory. The origin is the store that wrote the row, so that
 -- a store steps over all of its own rows at once; numbers are real milliseconds and random bits.
