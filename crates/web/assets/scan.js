@@ -31,12 +31,13 @@
   }
   // Code and state stand before a fragment, after a query that is there already.
   function target(code) {
-    var uri = data.redirect || '', hash = uri.indexOf('#'), tail = '';
+    var uri = data.redirect || '', hash = uri.indexOf('#'), tail = '', add = [];
     if (hash >= 0) { tail = uri.slice(hash); uri = uri.slice(0, hash); }
+    if (code) add.push('code=' + encodeURIComponent(code));
+    if (data.state !== undefined) add.push('state=' + encodeURIComponent(data.state));
+    if (!add.length) return uri + tail;
     var mark = uri.indexOf('?') < 0 ? '?' : /[?&]$/.test(uri) ? '' : '&';
-    uri += mark + 'code=' + encodeURIComponent(code);
-    if (data.state !== undefined) uri += '&state=' + encodeURIComponent(data.state);
-    return uri + tail;
+    return uri + mark + add.join('&') + tail;
   }
   function go(code) {
     over = true;
@@ -55,6 +56,7 @@
     if (over) return;
     if (errcode === 405) { if (code) go(code); else expired(true); }
     else if (errcode === 402 || errcode === 500) expired(true);
+    else if (errcode === 403 && data.denial) go(''); // a client that wants to hear of a no
     else if (errcode === 404 || errcode === 403) { last = String(errcode); showLast(); later(errcode === 404 ? 100 : 2000); }
     else if (errcode === 408) { showLast(); later(2000); }
     else lost();

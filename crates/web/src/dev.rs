@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -89,6 +89,7 @@ pub(crate) fn routes(router: Router<Arc<House>>) -> Router<Arc<House>> {
     router
         .route("/dev/inbox", get(inbox))
         .route("/dev/codes", get(codes).post(issue))
+        .route("/mmopen/vi_32/{name}/{size}", get(face))
 }
 
 async fn inbox(State(house): State<Arc<House>>, request: Request) -> Response {
@@ -129,6 +130,27 @@ fn sms(lang: view::Lang, letter: &Letter) -> String {
         view::Lang::En => {
             format!("[yufu] {code} is your code. It works for 5 minutes; tell nobody.")
         }
+    }
+}
+
+/// The picture of a seeded person at the platform's kind of address; the last segment is the size
+/// (`docs/facts/wechat.md` §7.4: 0 is 640).
+async fn face(
+    State(house): State<Arc<House>>,
+    Path((name, size)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let side = match size.as_str() {
+        "0" => 640,
+        "46" => 46,
+        "64" => 64,
+        "96" => 96,
+        "132" => 132,
+        _ => return pages::not_found(&house, &request),
+    };
+    match crate::picture::face_jpeg(&name, side) {
+        Ok(jpeg) => crate::door::to_response(yufu_dialects::http::Reply::ok("image/jpeg", jpeg)),
+        Err(fault) => pages::busy(view::Lang::Zh, crate::fault::log(&house, "face", &fault)),
     }
 }
 

@@ -37,9 +37,44 @@ pub fn qr_jpeg(text: &str) -> Result<Vec<u8>, Fault> {
     Ok(jpeg)
 }
 
+/// A face for somebody who has no picture: a quiet pattern that follows from the name.
+///
+/// # Errors
+/// A fault when the encoder refuses, which it does not for these sizes.
+pub fn face_jpeg(name: &str, side: u16) -> Result<Vec<u8>, Fault> {
+    let hash = yufu_core::secret::SecretHash::of(name.as_bytes()).0;
+    let ink = [60 + hash[0] % 120, 60 + hash[1] % 120, 60 + hash[2] % 120];
+    let paper = [238, 236, 230];
+    let size = usize::from(side);
+    let mut pixels = Vec::with_capacity(size * size * 3);
+    for y in 0..size {
+        for x in 0..size {
+            // Eight by eight cells with a margin of one, the right half mirrors the left.
+            let (column, row) = (x * 8 / size, y * 8 / size);
+            let inner = (1..7).contains(&column) && (1..7).contains(&row);
+            let cell = column.min(7 - column) * 8 + row;
+            let filled = inner && hash[3 + cell % 29] & 1 == 1;
+            pixels.extend_from_slice(if filled { &ink } else { &paper });
+        }
+    }
+    let mut jpeg = Vec::with_capacity(8 * 1024);
+    Encoder::new(&mut jpeg, 85)
+        .encode(&pixels, side, side, ColorType::Rgb)
+        .map_err(|e| Fault::from("write a JPEG", e.to_string()))?;
+    Ok(jpeg)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_face_is_a_jpeg_and_follows_from_the_name() {
+        let mei = face_jpeg("mei", 132).unwrap();
+        assert_eq!(&mei[..3], &[0xff, 0xd8, 0xff]);
+        assert_eq!(mei, face_jpeg("mei", 132).unwrap());
+        assert_ne!(mei, face_jpeg("wei", 132).unwrap());
+    }
 
     #[test]
     fn a_code_is_a_jpeg_of_its_size() {

@@ -245,9 +245,15 @@ mod tests {
         };
         assert!(case(&[]));
         assert!(case(&[("origin", "null")]));
-        assert!(case(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        assert!(case(&[
+            ("origin", "null"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(case(&[("origin", "https://login.example.com")]));
-        assert!(!case(&[("origin", "null"), ("sec-fetch-site", "cross-site")]));
+        assert!(!case(&[
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site")
+        ]));
         assert!(!case(&[("sec-fetch-site", "same-site")]));
         assert!(!case(&[("origin", "https://evil.example")]));
         assert!(!case(&[("origin", "https://login.example.com.evil.org")]));

@@ -184,7 +184,10 @@ impl Raw {
             };
             let line = line_of(text, key.span().start);
             let is_table = FIELDS.iter().any(|field| {
-                field.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'))
+                field
+                    .path
+                    .strip_prefix(path.as_str())
+                    .is_some_and(|rest| rest.starts_with('.'))
             });
             match (value.get_ref(), is_table) {
                 (DeValue::Table(inner), true) => self.table(text, &path, inner),
@@ -256,7 +259,10 @@ impl Raw {
                 Shape::Number(..) => text.trim().parse().ok().map(Value::Number),
                 Shape::Flag => text.trim().parse().ok().map(Value::Flag),
                 Shape::List => {
-                    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                    let items = text
+                        .split(',')
+                        .map(str::trim)
+                        .filter(|item| !item.is_empty());
                     Some(Value::List(items.map(str::to_owned).collect()))
                 }
             };
@@ -312,13 +318,17 @@ impl Raw {
         let public_url = self.public_url();
         let listen = self.text("platform.listen").parse::<SocketAddr>();
         if listen.is_err() {
-            self.complain("platform.listen", "must be an address and port such as 0.0.0.0:8420");
+            self.complain(
+                "platform.listen",
+                "must be an address and port such as 0.0.0.0:8420",
+            );
         }
         let proxies = match self.values.get("platform.trusted_proxies") {
             Some((Value::List(items), _)) => items.clone(),
             _ => Vec::new(),
         };
-        let trusted_proxies: Vec<IpAddr> = proxies.iter().filter_map(|ip| ip.parse().ok()).collect();
+        let trusted_proxies: Vec<IpAddr> =
+            proxies.iter().filter_map(|ip| ip.parse().ok()).collect();
         if trusted_proxies.len() != proxies.len() {
             self.complain("platform.trusted_proxies", "must hold IP addresses only");
         }
@@ -326,7 +336,10 @@ impl Raw {
         let tls = self.tls(folder);
         let store_path = self.text("store.path");
         if store_path.is_empty() {
-            self.complain("store.path", "is needed: the file that holds everything, such as /var/lib/yufu/yufu.db");
+            self.complain(
+                "store.path",
+                "is needed: the file that holds everything, such as /var/lib/yufu/yufu.db",
+            );
         }
         let sms_file = match (self.text("sms.deliver").as_str(), self.text("sms.file")) {
             ("stderr", _) => None,
@@ -349,7 +362,9 @@ impl Raw {
             public_metrics: self.flag("platform.public_metrics"),
             tls,
             store_path: folder.join(store_path),
-            max_pages: u32::try_from(self.number("store.max_pages")).ok().filter(|n| *n > 0),
+            max_pages: u32::try_from(self.number("store.max_pages"))
+                .ok()
+                .filter(|n| *n > 0),
             cache_entries: self.size("store.cache_entries"),
             master: master?,
             sms_file,
@@ -372,7 +387,9 @@ impl Raw {
             return None;
         };
         let plain = !rest.is_empty()
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
         let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
         let here = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
         match scheme {
@@ -389,7 +406,10 @@ impl Raw {
     }
 
     fn master(&mut self, folder: &Path) -> Option<MasterKey> {
-        let (given, file) = (Secret::new(self.text("keys.master")), self.text("keys.master_file"));
+        let (given, file) = (
+            Secret::new(self.text("keys.master")),
+            self.text("keys.master_file"),
+        );
         let (path, text) = match (given.expose().is_empty(), file.is_empty()) {
             (false, true) => ("keys.master", given),
             (true, false) => match std::fs::read_to_string(folder.join(&file)) {
@@ -400,17 +420,26 @@ impl Raw {
                 }
             },
             (true, true) => {
-                self.complain("keys.master_file", "is needed; make one with: openssl rand -hex 32");
+                self.complain(
+                    "keys.master_file",
+                    "is needed; make one with: openssl rand -hex 32",
+                );
                 return None;
             }
             (false, false) => {
-                self.complain("keys.master", "and keys.master_file are both given; keep one");
+                self.complain(
+                    "keys.master",
+                    "and keys.master_file are both given; keep one",
+                );
                 return None;
             }
         };
         let key = MasterKey::parse(text.expose());
         if key.is_none() {
-            self.complain(path, "must be 64 hexadecimal digits; make one with: openssl rand -hex 32");
+            self.complain(
+                path,
+                "must be 64 hexadecimal digits; make one with: openssl rand -hex 32",
+            );
         }
         key
     }
@@ -487,7 +516,10 @@ fn line_of(text: &str, at: usize) -> usize {
 
 /// The setting whose name is closest, if any is close.
 fn nearest(path: &str) -> Option<&'static str> {
-    let near = FIELDS.iter().map(|field| (distance(path, field.path), field.path)).min()?;
+    let near = FIELDS
+        .iter()
+        .map(|field| (distance(path, field.path), field.path))
+        .min()?;
     (near.0 <= 3.max(path.len() / 4)).then_some(near.1)
 }
 
@@ -535,7 +567,11 @@ pub fn reference() -> String {
          | setting | environment | holds | default | meaning |\n|---|---|---|---|---|\n",
     );
     for field in FIELDS {
-        let default = if field.default.is_empty() { "–" } else { field.default };
+        let default = if field.default.is_empty() {
+            "–"
+        } else {
+            field.default
+        };
         let _ = writeln!(
             text,
             "| `{}` | `{}` | {} | `{default}` | {} |",
@@ -574,7 +610,8 @@ mod tests {
 
     #[test]
     fn a_minimal_file_is_enough() {
-        let config = read(&minimal(), Path::new("/srv"), &nothing).unwrap_or_else(|c| panic!("{c}"));
+        let config =
+            read(&minimal(), Path::new("/srv"), &nothing).unwrap_or_else(|c| panic!("{c}"));
         assert_eq!(config.public_url, "https://login.example.com");
         assert_eq!(config.store_path, Path::new("/srv/yufu.db"));
         assert_eq!(config.settings.poll_hold, Lifetime::seconds(25));
@@ -583,8 +620,12 @@ mod tests {
 
     #[test]
     fn the_defaults_of_the_table_are_the_defaults_of_the_engine() {
-        let config = read(&minimal(), Path::new("/srv"), &nothing).unwrap_or_else(|c| panic!("{c}"));
-        assert_eq!(format!("{:?}", config.settings), format!("{:?}", Settings::default()));
+        let config =
+            read(&minimal(), Path::new("/srv"), &nothing).unwrap_or_else(|c| panic!("{c}"));
+        assert_eq!(
+            format!("{:?}", config.settings),
+            format!("{:?}", Settings::default())
+        );
     }
 
     #[test]
@@ -603,7 +644,10 @@ mod tests {
             "missing: keys.master_file is needed",
             "missing: sms.deliver is needed",
         ] {
-            assert!(all.iter().any(|c| c.starts_with(expected)), "{expected}\n{all:#?}");
+            assert!(
+                all.iter().any(|c| c.starts_with(expected)),
+                "{expected}\n{all:#?}"
+            );
         }
     }
 
@@ -638,13 +682,17 @@ mod tests {
             "YUFU_PLATFORM_TRUSTED_PROXIES" => Some("127.0.0.1, ::1".to_owned()),
             _ => None,
         };
-        let config = read(&minimal(), Path::new("/srv"), &environment).unwrap_or_else(|c| panic!("{c}"));
+        let config =
+            read(&minimal(), Path::new("/srv"), &environment).unwrap_or_else(|c| panic!("{c}"));
         assert_eq!(config.store_path, Path::new("/other.db"));
         assert_eq!(config.settings.poll_hold, Lifetime::seconds(1));
         assert_eq!(config.trusted_proxies.len(), 2);
         let wrong = |name: &str| (name == "YUFU_WECHAT_POLL_HOLD").then(|| "soon".to_owned());
         match read(&minimal(), Path::new("/srv"), &wrong) {
-            Err(all) => assert!(all.0[0].starts_with("YUFU_WECHAT_POLL_HOLD must be"), "{all}"),
+            Err(all) => assert!(
+                all.0[0].starts_with("YUFU_WECHAT_POLL_HOLD must be"),
+                "{all}"
+            ),
             Ok(_) => panic!("accepted"),
         }
     }
@@ -658,13 +706,22 @@ mod tests {
     #[test]
     fn the_sample_is_a_file_of_defaults() {
         let sample = sample();
-        for line in sample.lines().filter(|line| line.starts_with("# ") && line.contains(" = ")) {
+        for line in sample
+            .lines()
+            .filter(|line| line.starts_with("# ") && line.contains(" = "))
+        {
             let _ = line;
         }
         let bare: String = sample
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if FIELDS.iter().any(|f| rest.starts_with(&format!("{} = ", f.path.split_once('.').unwrap().1))) => format!("{rest}\n"),
+                Some(rest)
+                    if FIELDS.iter().any(|f| {
+                        rest.starts_with(&format!("{} = ", f.path.split_once('.').unwrap().1))
+                    }) =>
+                {
+                    format!("{rest}\n")
+                }
                 _ => format!("{line}\n"),
             })
             .collect();

@@ -58,7 +58,10 @@ fn deliver(delivery: &Delivery, letter: &Letter) -> std::io::Result<()> {
     match delivery {
         Delivery::Stderr => line(letter),
         Delivery::File(path) => {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+            let mut file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)?;
             let mut text = serde_json::to_string(letter).map_err(std::io::Error::other)?;
             text.push('\n');
             file.write_all(text.as_bytes())
@@ -72,5 +75,9 @@ fn deliver(delivery: &Delivery, letter: &Letter) -> std::io::Result<()> {
 
 fn line(letter: &Letter) -> std::io::Result<()> {
     let mut stderr = std::io::stderr().lock();
-    writeln!(stderr, "SMS to {}: {} ({})", letter.to, letter.passcode, letter.about)
+    writeln!(
+        stderr,
+        "SMS to {}: {} ({})",
+        letter.to, letter.passcode, letter.about
+    )
 }

@@ -60,17 +60,26 @@ pub fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, String> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| format!("{}: {error}", certificate.display()))?;
     if chain.is_empty() {
-        return Err(format!("{}: no certificate in this file", certificate.display()));
+        return Err(format!(
+            "{}: no certificate in this file",
+            certificate.display()
+        ));
     }
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("{}: {error}", key.display()))?;
+    let private =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(|error| format!("{} and {} do not match: {error}", certificate.display(), key.display()))?;
+        .map_err(|error| {
+            format!(
+                "{} and {} do not match: {error}",
+                certificate.display(),
+                key.display()
+            )
+        })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -114,7 +123,10 @@ pub async fn serve(
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some answers were cut off at the end");
     }
 }
@@ -138,8 +150,13 @@ async fn connection<S>(
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(HEAD_BYTES);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(64 * 1024);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
     // A client that went away is no news.
     let _ = watcher.watch(connection).await;
 }

@@ -107,7 +107,8 @@ mod tests {
         let hasher = Argon2Hasher::new().unwrap();
         let phc = hasher.hash(Secret::new("correct horse")).await.unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
-        let verify = |password: &str, phc: Option<String>| hasher.verify(Secret::new(password), phc);
+        let verify =
+            |password: &str, phc: Option<String>| hasher.verify(Secret::new(password), phc);
         assert!(verify("correct horse", Some(phc.clone())).await.unwrap());
         assert!(!verify("wrong horse", Some(phc)).await.unwrap());
         assert!(!verify("nobody has this password", None).await.unwrap());

@@ -84,7 +84,10 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
 pub async fn asked_to_stop() -> Result<(), String> {
     use tokio::signal::unix::{SignalKind, signal};
     let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
-    let (mut term, mut int) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+    let (mut term, mut int) = (
+        hear(SignalKind::terminate())?,
+        hear(SignalKind::interrupt())?,
+    );
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}

@@ -291,6 +291,15 @@ impl Engine {
         self.known_client(id).await
     }
 
+    /// A user by id.
+    ///
+    /// # Errors
+    /// [`Refusal::NotSignedIn`] for an unknown user.
+    pub async fn user(&self, id: UserId) -> Result<Arc<User>, Stop> {
+        let user = self.store().user(UserKey::Id(id)).await?;
+        Ok(user.ok_or(Refusal::NotSignedIn)?)
+    }
+
     /// Makes a user whose number the operator vouches for.
     ///
     /// # Errors

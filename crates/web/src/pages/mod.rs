@@ -190,6 +190,7 @@ pub(crate) fn scan(knock: &Knock<'_>, shown: &ScanShown, look: &ScanLook) -> Res
             .map_or("", |path| path.as_str())
             .to_owned(),
         state: shown.state.clone(),
+        denial_returns: shown.client.policy.scan_denial_returns,
         self_redirect: match look.self_redirect {
             SelfRedirect::Default => view::SelfRedirect::Default,
             SelfRedirect::Frame => view::SelfRedirect::True,

@@ -128,6 +128,8 @@ pub struct Scan {
     pub redirect_uri: String,
     /// The client's state, decoded; `None` if it sent none.
     pub state: Option<String>,
+    /// A no returns to the client with the state alone, instead of staying here.
+    pub denial_returns: bool,
     /// Where the result opens.
     pub self_redirect: SelfRedirect,
     /// `jssdk` when wxLogin.js made the frame, else empty.
@@ -209,6 +211,7 @@ impl Sample for Scan {
             poll_url: "/connect/l/qrconnect".to_owned(),
             redirect_uri: "https://books.example/login/back?from=head#top".to_owned(),
             state: Some("a/b c&d".to_owned()),
+            denial_returns: false,
             self_redirect: SelfRedirect::Default,
             login_type: String::new(),
             style: Ink::Black,

@@ -69,7 +69,10 @@ fn database(path: &std::path::Path) -> Result<String, String> {
     if !path.exists() {
         let parent = path.parent().unwrap_or(path);
         return if parent.is_dir() {
-            Ok(format!("{} will be made at the first start", path.display()))
+            Ok(format!(
+                "{} will be made at the first start",
+                path.display()
+            ))
         } else {
             Err(format!("{} is no folder; make it first", parent.display()))
         };
@@ -86,9 +89,14 @@ fn database(path: &std::path::Path) -> Result<String, String> {
 fn disk(path: &std::path::Path) -> Result<String, String> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(std::path::Path::new("."));
-    let output = std::process::Command::new("df").arg("-Pk").arg(folder).output();
+    let output = std::process::Command::new("df")
+        .arg("-Pk")
+        .arg(folder)
+        .output();
     let text = match output {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
         _ => return Ok("free space is not known here".to_owned()),
     };
     let free = text

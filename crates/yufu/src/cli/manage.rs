@@ -4,7 +4,9 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use yufu_core::client::{Client, ClientKind, ClientPolicy, Developer, NativeIdentity, Review, Status};
+use yufu_core::client::{
+    Client, ClientKind, ClientPolicy, Developer, NativeIdentity, Review, Status,
+};
 use yufu_core::engine::{ClientDraft, ClientEdit, Engine, TokenReport, UserDraft};
 use yufu_core::id::{ClientId, DeveloperId, UserId};
 use yufu_core::redirect::RedirectRule;
@@ -303,16 +305,30 @@ impl Parts {
             let (name, text) = pair
                 .split_once('=')
                 .ok_or_else(|| format!("--set {pair}: write NAME=VALUE"))?;
-            let known = value
-                .get_mut(name)
-                .ok_or_else(|| format!("--set {name}: there is no such setting; see `yufu client show`"))?;
+            let known = value.get_mut(name).ok_or_else(|| {
+                format!("--set {name}: there is no such setting; see `yufu client show`")
+            })?;
             *known = match known {
-                Value::Bool(_) => json!(text.parse::<bool>().map_err(|_| format!("--set {name}: true or false"))?),
+                Value::Bool(_) => json!(
+                    text.parse::<bool>()
+                        .map_err(|_| format!("--set {name}: true or false"))?
+                ),
                 Value::Number(_) => {
-                    let seconds = text.parse::<i64>().ok().filter(|s| (1..=315_360_000).contains(s));
-                    json!(seconds.ok_or_else(|| format!("--set {name}: seconds, from 1 to 315360000"))? * 1000)
+                    let seconds = text
+                        .parse::<i64>()
+                        .ok()
+                        .filter(|s| (1..=315_360_000).contains(s));
+                    json!(
+                        seconds
+                            .ok_or_else(|| format!("--set {name}: seconds, from 1 to 315360000"))?
+                            * 1000
+                    )
                 }
-                Value::Array(_) => json!(text.split(',').filter(|t| !t.is_empty()).collect::<Vec<_>>()),
+                Value::Array(_) => json!(
+                    text.split(',')
+                        .filter(|t| !t.is_empty())
+                        .collect::<Vec<_>>()
+                ),
                 _ => json!(text),
             };
         }
@@ -321,9 +337,16 @@ impl Parts {
 }
 
 async fn find_developer(home: &Home, text: &str) -> Result<Developer, String> {
-    let all = home.engine.browse().developers().await.map_err(|f| f.to_string())?;
+    let all = home
+        .engine
+        .browse()
+        .developers()
+        .await
+        .map_err(|f| f.to_string())?;
     let id = DeveloperId::parse(text);
-    let mut found = all.into_iter().filter(|d| Some(d.id) == id || d.name == text);
+    let mut found = all
+        .into_iter()
+        .filter(|d| Some(d.id) == id || d.name == text);
     match (found.next(), found.next()) {
         (Some(developer), None) => Ok(developer),
         (Some(_), Some(_)) => Err(format!("several developers are called {text}; give the id")),
@@ -389,7 +412,11 @@ pub(super) async fn client(command: ClientCommand) -> Result<(), String> {
                 native: parts.native(&NativeIdentity::default()),
                 bound: parts.bound.unwrap_or(true),
                 policy: parts.policy(ClientPolicy::of(kind))?,
-                status: if approved { Status::Approved } else { Status::Draft },
+                status: if approved {
+                    Status::Approved
+                } else {
+                    Status::Draft
+                },
             };
             let (client, secret) = home
                 .engine
@@ -413,15 +440,28 @@ pub(super) async fn client(command: ClientCommand) -> Result<(), String> {
         }
         ClientCommand::Show { appid, output } => {
             let home = output.place.open().await?;
-            let client = home.engine.client(&ClientId::new(&appid)).await.map_err(words)?;
+            let client = home
+                .engine
+                .client(&ClientId::new(&appid))
+                .await
+                .map_err(words)?;
             let value = client_json(&client);
             let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
-            print(&output, &value, &format!("{}\n{pretty}", client_line(&client)));
+            print(
+                &output,
+                &value,
+                &format!("{}\n{pretty}", client_line(&client)),
+            );
             Ok(())
         }
         ClientCommand::List { output } => {
             let home = output.place.open().await?;
-            let all = home.engine.browse().clients().await.map_err(|f| f.to_string())?;
+            let all = home
+                .engine
+                .browse()
+                .clients()
+                .await
+                .map_err(|f| f.to_string())?;
             let value = json!(all.iter().map(client_json).collect::<Vec<_>>());
             let lines: Vec<_> = all.iter().map(client_line).collect();
             let text = if lines.is_empty() {
@@ -461,7 +501,11 @@ pub(super) async fn client(command: ClientCommand) -> Result<(), String> {
                 Status::InReview => format!("\nNext: yufu client approve {}", client.id),
                 _ => String::new(),
             };
-            print(&output, &client_json(&client), &format!("{}{next}", client_line(&client)));
+            print(
+                &output,
+                &client_json(&client),
+                &format!("{}{next}", client_line(&client)),
+            );
             Ok(())
         }
         ClientCommand::RotateSecret { appid, output } => {
@@ -495,10 +539,16 @@ async fn review(step: Step, what: Review) -> Result<(), String> {
         .map_err(words)?;
     let next = match client.status {
         Status::InReview => format!("\nNext: yufu client approve {id}"),
-        Status::Rejected => format!("\nNext: yufu client edit {id} …, then yufu client submit {id}"),
+        Status::Rejected => {
+            format!("\nNext: yufu client edit {id} …, then yufu client submit {id}")
+        }
         _ => String::new(),
     };
-    print(&step.output, &client_json(&client), &format!("{}{next}", client_line(&client)));
+    print(
+        &step.output,
+        &client_json(&client),
+        &format!("{}{next}", client_line(&client)),
+    );
     Ok(())
 }
 
@@ -524,8 +574,16 @@ pub(super) async fn developer(command: DeveloperCommand) -> Result<(), String> {
         }
         DeveloperCommand::List { output } => {
             let home = output.place.open().await?;
-            let all = home.engine.browse().developers().await.map_err(|f| f.to_string())?;
-            let lines: Vec<_> = all.iter().map(|d| format!("{}  {}", d.id, d.name)).collect();
+            let all = home
+                .engine
+                .browse()
+                .developers()
+                .await
+                .map_err(|f| f.to_string())?;
+            let lines: Vec<_> = all
+                .iter()
+                .map(|d| format!("{}  {}", d.id, d.name))
+                .collect();
             let value = json!(all.iter().map(json_of).collect::<Vec<_>>());
             let text = if lines.is_empty() {
                 "no developers yet. Next: yufu developer create NAME".to_owned()
@@ -551,8 +609,15 @@ fn user_json(user: &User) -> Value {
 
 fn user_line(user: &User) -> String {
     let phone = user.phone.as_ref().map_or_else(String::new, Phone::masked);
-    let restricted = if user.status == UserStatus::Restricted { "  restricted" } else { "" };
-    format!("{}  {phone}  {}{restricted}", user.id, user.profile.nickname)
+    let restricted = if user.status == UserStatus::Restricted {
+        "  restricted"
+    } else {
+        ""
+    };
+    format!(
+        "{}  {phone}  {}{restricted}",
+        user.id, user.profile.nickname
+    )
 }
 
 /// `yufu user …`
@@ -567,7 +632,11 @@ pub(super) async fn user(command: UserCommand) -> Result<(), String> {
             country,
             output,
         } => {
-            let password = if password_stdin { Some(stdin_secret()?) } else { None };
+            let password = if password_stdin {
+                Some(stdin_secret()?)
+            } else {
+                None
+            };
             let home = output.place.open().await?;
             let draft = UserDraft {
                 profile: Profile {
@@ -591,10 +660,19 @@ pub(super) async fn user(command: UserCommand) -> Result<(), String> {
         }
         UserCommand::List { limit, output } => {
             let home = output.place.open().await?;
-            let all = home.engine.browse().users(limit).await.map_err(|f| f.to_string())?;
+            let all = home
+                .engine
+                .browse()
+                .users(limit)
+                .await
+                .map_err(|f| f.to_string())?;
             let value = json!(all.iter().map(user_json).collect::<Vec<_>>());
             let lines: Vec<_> = all.iter().map(user_line).collect();
-            let text = if lines.is_empty() { "nobody yet".to_owned() } else { lines.join("\n") };
+            let text = if lines.is_empty() {
+                "nobody yet".to_owned()
+            } else {
+                lines.join("\n")
+            };
             print(&output, &value, &text);
             Ok(())
         }
@@ -610,7 +688,11 @@ async fn status(id: &str, status: UserStatus, output: &Output) -> Result<(), Str
         .set_user_status(user, status, clock::real())
         .await
         .map_err(words)?;
-    print(output, &json!({"id": id, "status": status}), &format!("{id}  {status:?}"));
+    print(
+        output,
+        &json!({"id": id, "status": status}),
+        &format!("{id}  {status:?}"),
+    );
     Ok(())
 }
 
@@ -624,7 +706,9 @@ fn stdin_secret() -> Result<Secret, String> {
         .map_err(|error| format!("the standard input cannot be read: {error}"))?;
     let line = text.lines().next().unwrap_or("").trim();
     if line.is_empty() {
-        return Err("nothing came on the standard input. Write: printf %s SECRET | yufu …".to_owned());
+        return Err(
+            "nothing came on the standard input. Write: printf %s SECRET | yufu …".to_owned(),
+        );
     }
     Ok(Secret::new(line))
 }
@@ -689,5 +773,8 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), String> {
 }
 
 async fn revoke(engine: &Engine, secret: &Secret) -> Result<(), String> {
-    engine.revoke_secret(secret, clock::real()).await.map_err(words)
+    engine
+        .revoke_secret(secret, clock::real())
+        .await
+        .map_err(words)
 }

@@ -123,7 +123,9 @@ pub(crate) struct Place {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     quiet_logs();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return say(&format!("no threads could be started: {error}")),
@@ -154,8 +156,13 @@ fn quiet_logs() {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
     let level = Targets::new().with_default(LevelFilter::WARN);
-    let writer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    let _ = tracing_subscriber::registry().with(level).with(writer).try_init();
+    let writer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    let _ = tracing_subscriber::registry()
+        .with(level)
+        .with(writer)
+        .try_init();
 }
 
 async fn execute(command: Command) -> Result<(), String> {
@@ -271,7 +278,10 @@ fn migrate(place: &Place, dry_run: bool, json: bool) -> Result<(), String> {
     let path = place.database()?;
     let before = if path.exists() {
         let schema = SqliteStore::inspect(&path).map_err(|error| error.to_string())?;
-        (schema.version, schema.pending.iter().map(ToString::to_string).collect())
+        (
+            schema.version,
+            schema.pending.iter().map(ToString::to_string).collect(),
+        )
     } else {
         (0, vec!["a new database".to_owned()])
     };
@@ -316,11 +326,16 @@ fn pages(out: &Path, json: bool) -> Result<(), String> {
         .iter()
         .map(|(name, _)| format!("<li><a href=\"{name}\">{name}</a></li>\n"))
         .collect();
-    let page = format!("<!DOCTYPE html><meta charset=\"utf-8\"><title>yufu pages</title><ul>\n{index}</ul>\n");
+    let page = format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><title>yufu pages</title><ul>\n{index}</ul>\n"
+    );
     let path = out.join("index.html");
     std::fs::write(&path, page).map_err(|error| failed(&path, error))?;
     if json {
-        println!("{}", serde_json::json!({"pages": gallery.len(), "index": path}));
+        println!(
+            "{}",
+            serde_json::json!({"pages": gallery.len(), "index": path})
+        );
     } else {
         println!("{} pages. Open {}", gallery.len(), path.display());
     }

@@ -120,14 +120,21 @@ impl Demo {
         let uri = call.url.expose().parse().map_err(|_| CallError::Busy)?;
         let body = async {
             let answer = self.http.get(uri).await.ok()?;
-            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.ok()?;
+            let body = Limited::new(answer.into_body(), MAX_ANSWER)
+                .collect()
+                .await
+                .ok()?;
             Some(body.to_bytes().to_vec())
         };
         let body = tokio::time::timeout(PATIENCE, body).await.ok().flatten();
         body.ok_or(CallError::Busy)
     }
 
-    async fn profile(&self, kind: ClientKind, granted: &Granted) -> Result<UpstreamProfile, CallError> {
+    async fn profile(
+        &self,
+        kind: ClientKind,
+        granted: &Granted,
+    ) -> Result<UpstreamProfile, CallError> {
         let openid = granted.openid.as_str();
         let upstream = self.upstream(kind);
         let call = upstream.profile(&granted.access, openid, Some(ProfileLang::Simplified));
@@ -171,7 +178,9 @@ impl Knock {
             .get("lang")
             .or(cookie(&parts.headers, "yufu_lang").as_deref())
             .and_then(Lang::from_param)
-            .unwrap_or_else(|| Lang::from_accept(accept.and_then(|v| v.to_str().ok()).unwrap_or("")));
+            .unwrap_or_else(|| {
+                Lang::from_accept(accept.and_then(|v| v.to_str().ok()).unwrap_or(""))
+            });
         let body = match Limited::new(body, MAX_ANSWER).collect().await {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
@@ -193,7 +202,10 @@ impl Knock {
     fn done(&self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         if self.fresh {
-            let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Lax", self.demo.cookie, self.id);
+            let cookie = format!(
+                "{}={}; Path=/; HttpOnly; SameSite=Lax",
+                self.demo.cookie, self.id
+            );
             if let Ok(cookie) = HeaderValue::try_from(cookie) {
                 headers.append(header::SET_COOKIE, cookie);
             }
@@ -210,8 +222,12 @@ impl Knock {
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let line = headers.get(header::COOKIE)?.to_str().ok()?;
-    let mut pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    let mut pairs = line
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.to_owned())
 }
 
 /// 32 random bytes as text.
@@ -221,7 +237,8 @@ fn random() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn page(html: String) -> Response {
+/// A page of the app; pictures may come from the platform beside it.
+fn page(demo: &Demo, html: String) -> Response {
     let mut response = Response::new(Body::from(html));
     let headers = response.headers_mut();
     for (name, value) in [
@@ -229,12 +246,16 @@ fn page(html: String) -> Response {
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'",
-        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self' data: {}; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'",
+        demo.platform
+    );
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
 }
@@ -248,21 +269,21 @@ fn go(address: &str) -> Response {
     response
 }
 
-fn failed(lang: Lang, errcode: i64, errmsg: &str) -> Response {
+fn failed(demo: &Demo, lang: Lang, errcode: i64, errmsg: &str) -> Response {
     let view = view::DemoError {
         lang,
         errcode,
         errmsg: errmsg.to_owned(),
         again_href: "/".to_owned(),
     };
-    page(view.render())
+    page(demo, view.render())
 }
 
-fn call_failed(lang: Lang, error: &CallError) -> Response {
+fn call_failed(demo: &Demo, lang: Lang, error: &CallError) -> Response {
     match error {
-        CallError::Refused { code, message } => failed(lang, *code, message),
-        CallError::Busy => failed(lang, -1, "system error"),
-        CallError::Unreadable(reason) => failed(lang, 0, &format!("{reason:?}")),
+        CallError::Refused { code, message } => failed(demo, lang, *code, message),
+        CallError::Busy => failed(demo, lang, -1, "system error"),
+        CallError::Unreadable(reason) => failed(demo, lang, 0, &format!("{reason:?}")),
     }
 }
 
@@ -279,7 +300,7 @@ async fn home(State(demo): State<Arc<Demo>>, request: HttpRequest) -> Response {
         page_href: "/login/page".to_owned(),
         platform: knock.demo.platform.clone(),
     };
-    knock.done(page(view.render()))
+    knock.done(page(&knock.demo, view.render()))
 }
 
 fn way_of(way: &str) -> Option<ClientKind> {
@@ -351,22 +372,28 @@ async fn finish(knock: &Knock) -> Response {
     let Some((_, kind, verifier)) =
         pending.filter(|(sent, ..)| same(sent.as_bytes(), state.as_bytes()))
     else {
-        return failed(knock.lang, 0, "state");
+        return failed(demo, knock.lang, 0, "state");
     };
     demo.change(&knock.id, |visit| visit.pending = None);
     let code = match returned.code {
         Ok(code) => code,
-        Err(Refusal::ConsentCancelled) => return failed(knock.lang, -2, "ERR_USER_CANCEL"),
-        Err(_) => return failed(knock.lang, -4, "ERR_AUTH_DENIED"),
+        Err(Refusal::ConsentCancelled) => return failed(demo, knock.lang, -2, "ERR_USER_CANCEL"),
+        Err(_) => return failed(demo, knock.lang, -4, "ERR_AUTH_DENIED"),
     };
-    let exchange = demo.upstream(kind).exchange(&code, Some(&Secret::new(verifier)));
-    let granted = match demo.ask(&exchange).await.and_then(|body| call::read_tokens(&body)) {
+    let exchange = demo
+        .upstream(kind)
+        .exchange(&code, Some(&Secret::new(verifier)));
+    let granted = match demo
+        .ask(&exchange)
+        .await
+        .and_then(|body| call::read_tokens(&body))
+    {
         Ok(granted) => granted,
-        Err(error) => return call_failed(knock.lang, &error),
+        Err(error) => return call_failed(demo, knock.lang, &error),
     };
     let profile = match demo.profile(kind, &granted).await {
         Ok(profile) => Some(profile),
-        Err(error) => return call_failed(knock.lang, &error),
+        Err(error) => return call_failed(demo, knock.lang, &error),
     };
     let login = Arc::new(Login {
         kind,
@@ -397,7 +424,10 @@ async fn native(
     if result == view::NativeCode::Ok {
         fields.push(Field::new("code", code));
     }
-    fields.push(Field::new("state", returned.state.clone().unwrap_or_default()));
+    fields.push(Field::new(
+        "state",
+        returned.state.clone().unwrap_or_default(),
+    ));
     let view = view::DemoNative {
         lang: knock.lang,
         result,
@@ -407,7 +437,7 @@ async fn native(
             .then(|| format!("/native/finish?{}", knock.query)),
         again_href: "/login/native".to_owned(),
     };
-    knock.done(page(view.render()))
+    knock.done(page(&knock.demo, view.render()))
 }
 
 async fn me(State(demo): State<Arc<Demo>>, request: HttpRequest) -> Response {
@@ -435,9 +465,11 @@ fn result(knock: &Knock, login: &Login, done: Option<view::DemoDone>) -> Respons
     }
     let mut fields = Vec::new();
     let mut name = granted.openid.to_string();
+    let mut avatar = None;
     if let Some(answer) = &login.profile {
         let profile = &answer.profile;
         name.clone_from(&profile.nickname);
+        avatar = Some(profile.avatar.clone()).filter(|a| a.starts_with(&knock.demo.platform));
         fields = vec![
             Field::new("openid", answer.openid.as_str()),
             Field::new("nickname", &profile.nickname),
@@ -458,14 +490,14 @@ fn result(knock: &Knock, login: &Login, done: Option<view::DemoDone>) -> Respons
         csrf: knock.id.clone(),
         action: "/me".to_owned(),
         name,
-        avatar: None,
+        avatar,
         code: login.code.clone(),
         state: login.state.clone(),
         token,
         profile: fields,
         done,
     };
-    page(view.render())
+    page(&knock.demo, view.render())
 }
 
 async fn act(State(demo): State<Arc<Demo>>, request: HttpRequest) -> Response {
@@ -494,14 +526,18 @@ async fn acted(knock: &Knock) -> Response {
                 };
                 put(knock, login, view::DemoDone::Userinfo)
             }
-            Err(error) => call_failed(knock.lang, &error),
+            Err(error) => call_failed(demo, knock.lang, &error),
         },
         Some("refresh") => {
             let Some(refresh) = &login.granted.refresh else {
                 return go("/me");
             };
             let call = demo.upstream(login.kind).refresh(refresh);
-            match demo.ask(&call).await.and_then(|body| call::read_tokens(&body)) {
+            match demo
+                .ask(&call)
+                .await
+                .and_then(|body| call::read_tokens(&body))
+            {
                 Ok(granted) => {
                     // A refresh names no unionid (§7.2): what was known stays known.
                     let unionid = granted.unionid.clone().or(login.granted.unionid.clone());
@@ -511,7 +547,7 @@ async fn acted(knock: &Knock) -> Response {
                     };
                     put(knock, login, view::DemoDone::Refreshed)
                 }
-                Err(error) => call_failed(knock.lang, &error),
+                Err(error) => call_failed(demo, knock.lang, &error),
             }
         }
         _ => go("/me"),
@@ -533,7 +569,9 @@ impl Login {
 fn put(knock: &Knock, login: Login, done: view::DemoDone) -> Response {
     let login = Arc::new(login);
     let shown = login.clone();
-    knock.demo.change(&knock.id, |visit| visit.login = Some(login));
+    knock
+        .demo
+        .change(&knock.id, |visit| visit.login = Some(login));
     result(knock, &shown, Some(done))
 }
 
@@ -551,7 +589,10 @@ async fn asset(Path(name): Path<String>) -> Response {
     };
     let mut response = Response::new(Body::from(asset.bytes));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(asset.content_type),
+    );
     headers.insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=31536000, immutable"),

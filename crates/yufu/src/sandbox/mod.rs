@@ -80,7 +80,10 @@ impl Drop for Folder {
 
 fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 /// Writes a file that only its owner may read.
@@ -88,7 +91,12 @@ pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }
 
@@ -159,7 +167,14 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         clock.now(),
     )
     .await?;
-    let world = seed::world(&home.engine, &folder.path, &app_url, clock.now()).await?;
+    let world = seed::world(
+        &home.engine,
+        &folder.path,
+        &platform_url,
+        &app_url,
+        clock.now(),
+    )
+    .await?;
 
     let inbox = Arc::new(Inbox::default());
     let front = Front {
@@ -175,7 +190,12 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         demo_url: app_url.clone(),
         inbox: inbox.clone(),
     };
-    let house = Arc::new(House::new(home.engine.clone(), clock.clone(), front, Some(dev)));
+    let house = Arc::new(House::new(
+        home.engine.clone(),
+        clock.clone(),
+        front,
+        Some(dev),
+    ));
     let demo = demo::router(demo::Demo::new(&world, &platform_url, &app_url));
 
     let (stop, closing) = watch::channel(false);
@@ -191,7 +211,12 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
             Lifetime::days(180),
             closing.clone(),
         )),
-        tokio::spawn(listen::serve(platform, None, router(house.clone()), closing.clone())),
+        tokio::spawn(listen::serve(
+            platform,
+            None,
+            router(house.clone()),
+            closing.clone(),
+        )),
         tokio::spawn(listen::serve(app, None, demo, closing)),
     ];
     say(&options, &world, &platform_url, &app_url, &folder.path);
@@ -251,7 +276,10 @@ fn say(options: &DevOptions, world: &World, platform: &str, app: &str, folder: &
         .iter()
         .map(|person| format!("{} {}", person.name, person.phone))
         .collect();
-    let password = world.people.first().map_or("", |person| person.password.as_str());
+    let password = world
+        .people
+        .first()
+        .map_or("", |person| person.password.as_str());
     println!("  people    {} (password {password})", people.join(", "));
     if options.data.is_some() {
         println!("  data      {}", folder.display());

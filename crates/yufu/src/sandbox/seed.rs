@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use yufu_core::client::{ClientKind, ClientPolicy, NativeIdentity, Status};
 use yufu_core::engine::{ClientDraft, ClientEdit, Engine, UserDraft};
-use yufu_core::id::{ClientId, DeveloperId};
+use yufu_core::id::{ClientId, DeveloperId, UserId};
 use yufu_core::redirect::RedirectRule;
 use yufu_core::refusal::Stop;
 use yufu_core::secret::Secret;
@@ -66,7 +66,14 @@ pub(super) const BUNDLE: &str = "com.example.rooms";
 const PASSWORD: &str = "yufu-dev-2026";
 
 const PEOPLE: [(&str, &str, &str, Sex, &str, &str); 3] = [
-    ("mei", "+8613800000001", "梅 Zoé 🐟", Sex::Female, "湖南", "长沙"),
+    (
+        "mei",
+        "+8613800000001",
+        "梅 Zoé 🐟",
+        Sex::Female,
+        "湖南",
+        "长沙",
+    ),
     ("wei", "+8613800000002", "阿伟", Sex::Male, "广东", "深圳"),
     ("ana", "+8613800000003", "Ana", Sex::Unknown, "", ""),
 ];
@@ -74,7 +81,9 @@ const PEOPLE: [(&str, &str, &str, Sex, &str, &str); 3] = [
 impl World {
     /// The first seeded client of a kind.
     pub fn client(&self, kind: ClientKind) -> Option<&SeededClient> {
-        self.clients.iter().find(|client| client.kind == kind.word())
+        self.clients
+            .iter()
+            .find(|client| client.kind == kind.word())
     }
 }
 
@@ -82,6 +91,7 @@ impl World {
 pub(super) async fn world(
     engine: &Engine,
     folder: &Path,
+    platform: &str,
     app_url: &str,
     now: Timestamp,
 ) -> Result<World, String> {
@@ -95,12 +105,19 @@ pub(super) async fn world(
             }
             // The demo app may have another port than last time.
             if let Some(mobile) = world.client(ClientKind::Mobile) {
-                move_link(engine, &mobile.appid, app_url, now).await.map_err(words)?;
+                move_link(engine, &mobile.appid, app_url, now)
+                    .await
+                    .map_err(words)?;
+            }
+            for person in &world.people {
+                move_face(engine, person, platform, now)
+                    .await
+                    .map_err(words)?;
             }
             Ok(world)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let world = make(engine, app_url, now).await.map_err(words)?;
+            let world = make(engine, platform, app_url, now).await.map_err(words)?;
             let text = serde_json::to_string_pretty(&world).map_err(|e| e.to_string())?;
             write_private(&path, &text)
                 .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
@@ -151,7 +168,42 @@ async fn move_link(
     Ok(())
 }
 
-async fn make(engine: &Engine, app_url: &str, now: Timestamp) -> Result<World, Stop> {
+/// Where a seeded person's picture is. The third person has none.
+fn face(name: &str, platform: &str) -> String {
+    match name {
+        "ana" => String::new(),
+        _ => format!("{platform}/mmopen/vi_32/{name}/132"),
+    }
+}
+
+/// Keeps a picture at this run's port, unless the person has changed it.
+async fn move_face(
+    engine: &Engine,
+    person: &SeededPerson,
+    platform: &str,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let (Some(id), avatar) = (UserId::parse(&person.id), face(&person.name, platform)) else {
+        return Ok(());
+    };
+    let user = engine.user(id).await?;
+    let seeded = user.profile.avatar.contains("/mmopen/vi_32/");
+    if !seeded || user.profile.avatar == avatar {
+        return Ok(());
+    }
+    let profile = Profile {
+        avatar,
+        ..user.profile.clone()
+    };
+    engine.save_profile(id, profile, now).await
+}
+
+async fn make(
+    engine: &Engine,
+    platform: &str,
+    app_url: &str,
+    now: Timestamp,
+) -> Result<World, Stop> {
     let rooms = engine.create_developer("小屋科技 Rooms Ltd", now).await?;
     let books = engine.create_developer("Petit Livre 书店", now).await?;
     let drafts = [
@@ -188,7 +240,7 @@ async fn make(engine: &Engine, app_url: &str, now: Timestamp) -> Result<World, S
                 city: city.to_owned(),
                 country: if province.is_empty() { "" } else { "中国" }.to_owned(),
                 language: "zh_CN".to_owned(),
-                avatar: String::new(),
+                avatar: face(name, platform),
             },
             phone: Some(Phone::parse(phone)?),
             password: Some(Secret::new(PASSWORD)),
