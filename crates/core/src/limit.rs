@@ -39,12 +39,17 @@ impl Limiter {
             }
         }
         let full = rate.each.millis().saturating_mul(i64::from(rate.burst));
-        // No bucket is fuller than full: what says so was written before the clock was turned back.
+        // No bucket is fuller than full: what says so was written before the clock was turned
+        // back. By a little it counts as full, for requests overtake each other; by much it is
+        // forgotten, or a turned clock would shut everybody out until it comes round again.
         let latest = now.plus(Lifetime::from_millis(full));
-        let empty_at = table.get(key).copied().unwrap_or(now).min(latest).max(now);
+        let forgotten = latest.plus(Lifetime::from_millis(full));
+        let known = table.get(key).copied().filter(|at| *at <= forgotten);
+        let empty_at = known.unwrap_or(now).min(latest).max(now);
         let next = empty_at.plus(rate.each);
         let over = next.0.saturating_sub(now.0).saturating_sub(full);
         if over > 0 {
+            table.insert(key.to_owned(), empty_at);
             return Err(Lifetime::from_millis(over));
         }
         table.insert(key.to_owned(), next);
@@ -84,6 +89,27 @@ mod tests {
         let later = now.plus(Lifetime::seconds(60));
         assert!(limiter.attempt("k", RATE, later).is_ok());
         assert!(limiter.attempt("k", RATE, later).is_err());
+    }
+
+    #[test]
+    fn a_clock_turned_back_shuts_nobody_out_and_lets_nobody_in() {
+        let limiter = Limiter::default();
+        let now = Timestamp::from_seconds(1000);
+        let tomorrow = now.plus(Lifetime::days(1));
+        let soon = now.plus(Lifetime::seconds(60));
+        for _ in 0..3 {
+            assert!(limiter.attempt("k", RATE, tomorrow).is_ok());
+            assert!(limiter.attempt("overtaken", RATE, soon).is_ok());
+        }
+        assert!(
+            limiter.attempt("k", RATE, now).is_ok(),
+            "by much: forgotten"
+        );
+        // By a little: still full, and free again after one interval.
+        let refused = Err(Lifetime::seconds(60));
+        assert_eq!(limiter.attempt("overtaken", RATE, now), refused);
+        assert!(limiter.attempt("overtaken", RATE, soon).is_ok());
+        assert!(limiter.attempt("overtaken", RATE, soon).is_err());
     }
 
     #[test]

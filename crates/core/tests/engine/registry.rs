@@ -1,1 +1,468 @@
-//! todo
+//! The platform's books: review, edits, secrets, names, operators' people.
+
+use yufu_core::client::{ClientKind, ClientPolicy, NativeIdentity, Review, Status};
+use yufu_core::engine::{ClientDraft, ClientEdit, UserDraft};
+use yufu_core::id::{ClientId, DeveloperId, Number};
+use yufu_core::redirect::RedirectRule;
+use yufu_core::refusal::Refusal;
+use yufu_core::secret::Secret;
+use yufu_core::store::Browse;
+use yufu_core::user::{Profile, UserStatus};
+
+use crate::world::*;
+
+#[tokio::test]
+async fn every_step_from_every_standing_is_as_the_table_has_it() {
+    use Review::*;
+    use Status::*;
+    let table = [
+        (Draft, Submit, Some(InReview)),
+        (Draft, Approve, None),
+        (Draft, Reject, None),
+        (Draft, Suspend, Some(Suspended)),
+        (Draft, Edit, Some(Draft)),
+        (InReview, Submit, None),
+        (InReview, Approve, Some(Approved)),
+        (InReview, Reject, Some(Rejected)),
+        (InReview, Suspend, Some(Suspended)),
+        (InReview, Edit, Some(InReview)),
+        (Approved, Submit, None),
+        (Approved, Approve, None),
+        (Approved, Reject, None),
+        (Approved, Suspend, Some(Suspended)),
+        (Approved, Edit, Some(InReview)),
+        (Rejected, Submit, Some(InReview)),
+        (Rejected, Approve, None),
+        (Rejected, Reject, None),
+        (Rejected, Suspend, Some(Suspended)),
+        (Rejected, Edit, Some(Rejected)),
+        (Suspended, Submit, None),
+        (Suspended, Approve, Some(Approved)),
+        (Suspended, Reject, None),
+        (Suspended, Suspend, Some(Suspended)),
+        (Suspended, Edit, Some(Suspended)),
+    ];
+    let w = World::new().await;
+    for (from, step, to) in table {
+        let mut draft = draft(w.developers[0], ClientKind::Website, "New", true);
+        draft.status = from;
+        let (client, _) = w.engine.create_client(draft, NOW).await.unwrap();
+        w.store.lists();
+        let outcome = w.engine.review(&client.id, step, "because", NOW).await;
+        match to {
+            None => {
+                assert_eq!(
+                    refused(outcome),
+                    Refusal::Malformed("status"),
+                    "{from:?} {step:?}"
+                );
+                assert!(w.store.changes().is_empty());
+            }
+            Some(to) => {
+                let after = outcome.unwrap();
+                assert_eq!((after.status, after.version), (to, 2), "{from:?} {step:?}");
+                let told = matches!(step, Reject | Suspend);
+                assert_eq!(after.reason, if told { "because" } else { "" });
+                assert_eq!(w.store.change()[0], "put client");
+                assert_eq!(*w.engine.client(&client.id).await.unwrap(), after);
+            }
+        }
+    }
+    let nobody = ClientId::new("wx00");
+    let outcome = w.engine.review(&nobody, Approve, "", NOW).await;
+    assert_eq!(refused(outcome), Refusal::UnknownClient);
+}
+
+#[tokio::test]
+async fn a_reason_stands_until_somebody_decides_again() {
+    let w = World::new().await;
+    let step = async |step, reason| {
+        w.engine
+            .review(&w.site.id, step, reason, NOW)
+            .await
+            .unwrap()
+    };
+    assert_eq!(step(Review::Suspend, "spam").await.reason, "spam");
+    assert_eq!(step(Review::Edit, "ignored").await.reason, "spam");
+    assert_eq!(step(Review::Suspend, "fraud").await.reason, "fraud");
+    assert_eq!(step(Review::Approve, "ignored").await.reason, "");
+}
+
+#[tokio::test]
+async fn an_edit_of_identity_or_redirects_goes_back_to_review() {
+    let w = World::new().await;
+    let native = NativeIdentity {
+        ios_bundle: Some("com.example.two".into()),
+        ..NativeIdentity::default()
+    };
+    for edit in [
+        ClientEdit {
+            name: Some("Renamed".into()),
+            ..ClientEdit::default()
+        },
+        ClientEdit {
+            redirects: Some(vec![RedirectRule::Host("two.example.com".into())]),
+            ..ClientEdit::default()
+        },
+        ClientEdit {
+            native: Some(native),
+            ..ClientEdit::default()
+        },
+    ] {
+        let edited = w
+            .engine
+            .edit_client(&w.site.id, edit.clone(), NOW)
+            .await
+            .unwrap();
+        assert_eq!(edited.status, Status::InReview);
+        assert_eq!(w.store.change(), ["put client", "event client.edited"]);
+        let begun = w.begin(scan_request(&w.site), &stranger("b"), NOW).await;
+        assert!(begun.is_err(), "not approved any more, or not its redirect");
+        w.engine
+            .review(&w.site.id, Review::Approve, "", NOW)
+            .await
+            .unwrap();
+        let same = w.engine.edit_client(&w.site.id, edit, NOW).await.unwrap();
+        assert_eq!(
+            same.status,
+            Status::Approved,
+            "an edit that changes nothing"
+        );
+        w.store.lists();
+    }
+    let own_affair = ClientEdit {
+        bound: Some(false),
+        policy: Some(ClientPolicy {
+            authdeny: true,
+            ..ClientPolicy::of(ClientKind::Website)
+        }),
+        ..ClientEdit::default()
+    };
+    let edited = w
+        .engine
+        .edit_client(&w.site.id, own_affair, NOW)
+        .await
+        .unwrap();
+    assert_eq!(edited.status, Status::Approved);
+    assert!(!edited.bound && edited.policy.authdeny);
+}
+
+#[tokio::test]
+async fn no_edit_lifts_a_suspension() {
+    let w = World::new().await;
+    w.engine
+        .review(&w.site.id, Review::Suspend, "spam", NOW)
+        .await
+        .unwrap();
+    let edit = ClientEdit {
+        name: Some("Innocent".into()),
+        redirects: Some(Vec::new()),
+        policy: Some(ClientPolicy::of(ClientKind::Website)),
+        ..ClientEdit::default()
+    };
+    let edited = w.engine.edit_client(&w.site.id, edit, NOW).await.unwrap();
+    assert_eq!(
+        (edited.status, edited.reason.as_str()),
+        (Status::Suspended, "spam")
+    );
+    let outcome = w.engine.review(&w.site.id, Review::Submit, "", NOW).await;
+    assert_eq!(refused(outcome), Refusal::Malformed("status"));
+}
+
+#[tokio::test]
+async fn a_client_has_the_platforms_shape_and_its_secret_is_not_stored() {
+    let w = World::new().await;
+    let draft = draft(w.developers[0], ClientKind::Website, " New ", true);
+    let (client, secret) = w.engine.create_client(draft, NOW).await.unwrap();
+    let lists = w.store.lists();
+    let id = client.id.as_str();
+    let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    assert!(
+        id.len() == 18 && id.starts_with("wx") && hex(&id[2..]),
+        "{id}"
+    );
+    assert!(secret.expose().len() == 32 && hex(secret.expose()));
+    assert_eq!((client.name.as_str(), client.version), ("New", 1));
+    assert!(!format!("{lists:?}").contains(secret.expose()));
+    assert_eq!(client.scopes, ClientKind::Website.scopes());
+}
+
+#[tokio::test]
+async fn a_third_secret_drops_the_first_at_once() {
+    let w = World::new().await;
+    let second = w.engine.rotate_secret(&w.site.id, NOW).await.unwrap();
+    assert_eq!(
+        w.store.change(),
+        ["put client", "event client.secret_rotated"]
+    );
+    let third = w.engine.rotate_secret(&w.site.id, NOW).await.unwrap();
+    assert_eq!(w.client(&w.site).await.secrets.len(), 2);
+    let works = async |secret: &Secret| {
+        let app = App {
+            secret: secret.clone(),
+            ..w.site.clone()
+        };
+        w.client_token(&app, NOW).await
+    };
+    assert_eq!(refused(works(&w.site.secret).await), Refusal::WrongSecret);
+    works(&second).await.unwrap();
+    works(&third).await.unwrap();
+    let outcome = w.engine.rotate_secret(&ClientId::new("wx00"), NOW).await;
+    assert_eq!(refused(outcome), Refusal::UnknownClient);
+}
+
+#[tokio::test]
+async fn names_are_one_to_sixty_four_characters_without_controls() {
+    let w = World::new().await;
+    for (name, fits) in [
+        ("", false),
+        ("  ", false),
+        ("a\u{0}b", false),
+        (&"名".repeat(65), false),
+        (&"名".repeat(64), true),
+        ("微信 é 🐟", true),
+    ] {
+        let developer = w.engine.create_developer(name, NOW).await;
+        let draft = draft(w.developers[0], ClientKind::Website, name, true);
+        let client = w.engine.create_client(draft, NOW).await;
+        let edit = ClientEdit {
+            name: Some(name.into()),
+            ..ClientEdit::default()
+        };
+        let edited = w.engine.edit_client(&w.site.id, edit, NOW).await;
+        match fits {
+            true => {
+                assert_eq!(developer.unwrap().name, name);
+                assert_eq!(client.unwrap().0.name, name);
+                assert_eq!(edited.unwrap().name, name);
+                assert_eq!(w.store.changes().len(), 3);
+            }
+            false => {
+                assert_eq!(
+                    refused(developer),
+                    Refusal::ProfileUnfit("name"),
+                    "{name:?}"
+                );
+                assert_eq!(refused(client), Refusal::ProfileUnfit("name"));
+                assert_eq!(refused(edited), Refusal::ProfileUnfit("name"));
+                assert!(w.store.changes().is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn unsound_redirects_and_native_identities_are_named_and_change_nothing() {
+    let w = World::new().await;
+    let before = w.client(&w.mobile).await;
+    for rule in [
+        RedirectRule::Host("example.com/path".into()),
+        RedirectRule::Host("localhost".into()),
+        RedirectRule::Exact("https://a.example/#f".into()),
+        RedirectRule::Scheme("javascript".into()),
+    ] {
+        let edit = ClientEdit {
+            redirects: Some(vec![rule]),
+            ..ClientEdit::default()
+        };
+        let outcome = w.engine.edit_client(&w.mobile.id, edit, NOW).await;
+        assert_eq!(refused(outcome), Refusal::RedirectMalformed);
+    }
+    let some = |text: &str| Some(text.to_owned());
+    let none = NativeIdentity::default;
+    for (native, field) in [
+        (
+            NativeIdentity {
+                ios_bundle: some(""),
+                ..none()
+            },
+            "ios_bundle",
+        ),
+        (
+            NativeIdentity {
+                ios_bundle: some("a b"),
+                ..none()
+            },
+            "ios_bundle",
+        ),
+        (
+            NativeIdentity {
+                android_package: some("é"),
+                ..none()
+            },
+            "android_package",
+        ),
+        (
+            NativeIdentity {
+                harmony_bundle: some(&"x".repeat(257)),
+                ..none()
+            },
+            "harmony_bundle",
+        ),
+        (
+            NativeIdentity {
+                harmony_identifier: some("\n"),
+                ..none()
+            },
+            "harmony_identifier",
+        ),
+        (
+            NativeIdentity {
+                ios_universal_link: some("http://a.example/"),
+                ..none()
+            },
+            "ios_universal_link",
+        ),
+        (
+            NativeIdentity {
+                ios_universal_link: some("https://a.example"),
+                ..none()
+            },
+            "ios_universal_link",
+        ),
+        (
+            NativeIdentity {
+                ios_universal_link: some("https://a.example/?x=/"),
+                ..none()
+            },
+            "ios_universal_link",
+        ),
+        (
+            NativeIdentity {
+                ios_universal_link: some("https://a.example/#/"),
+                ..none()
+            },
+            "ios_universal_link",
+        ),
+        (
+            NativeIdentity {
+                ios_universal_link: some("https://u@a.example/"),
+                ..none()
+            },
+            "ios_universal_link",
+        ),
+        (
+            NativeIdentity {
+                android_signature: some("AB:CD"),
+                ..none()
+            },
+            "android_signature",
+        ),
+        (
+            NativeIdentity {
+                android_signature: some(&DIGEST.to_uppercase()),
+                ..none()
+            },
+            "android_signature",
+        ),
+        (
+            NativeIdentity {
+                android_signature: some(&DIGEST[1..]),
+                ..none()
+            },
+            "android_signature",
+        ),
+    ] {
+        let edit = ClientEdit {
+            native: Some(native),
+            ..ClientEdit::default()
+        };
+        let outcome = w.engine.edit_client(&w.mobile.id, edit, NOW).await;
+        assert_eq!(refused(outcome), Refusal::Malformed(field));
+    }
+    assert!(w.store.changes().is_empty());
+    assert_eq!(w.client(&w.mobile).await, before);
+    let draft = ClientDraft {
+        developer: DeveloperId(Number(1)),
+        ..draft(w.developers[0], ClientKind::Website, "New", true)
+    };
+    let outcome = w.engine.create_client(draft, NOW).await;
+    assert_eq!(refused(outcome), Refusal::Malformed("developer"));
+}
+
+#[tokio::test]
+async fn an_operator_makes_people_with_numbers_of_their_own() {
+    let w = World::new().await;
+    let draft = |nickname: &str, phone: Option<&str>, password: Option<&str>| UserDraft {
+        profile: Profile {
+            nickname: nickname.into(),
+            ..Profile::default()
+        },
+        phone: phone.map(|phone| yufu_core::user::Phone::parse(phone).unwrap()),
+        password: password.map(Secret::new),
+    };
+    let user = w
+        .engine
+        .create_user(draft("x", Some("13900000009"), None), NOW)
+        .await
+        .unwrap();
+    assert_eq!(
+        w.store.change(),
+        ["put user", "put handle", "event user.created"]
+    );
+    assert_eq!(user.password, None);
+    w.engine
+        .create_user(draft("x", None, None), NOW)
+        .await
+        .unwrap();
+    assert_eq!(w.store.change(), ["put user", "event user.created"]);
+    for (draft, refusal) in [
+        (
+            draft("x", Some("13900000009"), None),
+            Refusal::Malformed("phone"),
+        ),
+        (draft("", None, None), Refusal::ProfileUnfit("nickname")),
+        (
+            draft("x", Some("13900000008"), Some("short")),
+            Refusal::PasswordUnfit,
+        ),
+        (
+            draft("x", Some("13900000008"), Some("13900000008")),
+            Refusal::PasswordUnfit,
+        ),
+    ] {
+        assert_eq!(refused(w.engine.create_user(draft, NOW).await), refusal);
+    }
+    assert!(w.store.changes().is_empty());
+    let nobody = yufu_core::id::UserId(Number(1));
+    let outcome = w
+        .engine
+        .set_user_status(nobody, UserStatus::Restricted, NOW)
+        .await;
+    assert_eq!(refused(outcome), Refusal::NotSignedIn);
+}
+
+#[tokio::test]
+async fn the_books_are_told_in_the_audit_without_a_secret() {
+    let w = World::new().await;
+    let secret = w.engine.rotate_secret(&w.site.id, NOW).await.unwrap();
+    let mei = w.tokens(&w.page, &w.mei, NOW).await;
+    let events = w.store.events(1000).await.unwrap();
+    let what: Vec<_> = events.iter().map(|event| event.what.as_str()).collect();
+    for expected in [
+        "developer.created",
+        "client.created",
+        "client.secret_rotated",
+        "user.created",
+        "session.began",
+        "grant.given",
+        "code.exchanged",
+    ] {
+        assert!(what.contains(&expected), "{expected}");
+    }
+    let text = format!("{events:?}");
+    for secret in [
+        &secret,
+        &w.site.secret,
+        &mei.access,
+        mei.refresh.as_ref().unwrap(),
+    ] {
+        assert!(!text.contains(secret.expose()));
+    }
+    let mut numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+    numbers.dedup();
+    assert!(
+        numbers.is_sorted_by(|a, b| a > b),
+        "newest first, each its own number"
+    );
+}
