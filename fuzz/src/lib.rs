@@ -3,6 +3,7 @@
 
 pub mod authorize;
 pub mod call;
+pub mod config;
 pub mod params;
 pub mod phone;
 pub mod redirect;

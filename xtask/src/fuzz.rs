@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::run;
 
 /// One per parser, as in `fuzz/Cargo.toml`.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "params",
     "redirect",
     "secret",
@@ -19,6 +19,7 @@ const TARGETS: [&str; 8] = [
     "call",
     "ticket",
     "phone",
+    "config",
 ];
 
 /// What the compiler is told: count edges and comparisons for libFuzzer. Only what is built for
