@@ -127,8 +127,17 @@ fn look(path: &Path) -> Result<Option<u32>, OpenError> {
         path: path.to_owned(),
         why: why.to_owned(),
     };
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = fs::metadata(Path::new(&log)).is_ok_and(|meta| meta.len() > 0);
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
+        // SQLite would play an old log into the new file.
+        Err(e) if e.kind() == io::ErrorKind::NotFound && has_log => {
+            return Err(damaged(
+                "its log, named like it with -wal, is there without it",
+            ));
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(other(path, &e)),
     };
@@ -157,9 +166,7 @@ fn look(path: &Path) -> Result<Option<u32>, OpenError> {
         return Err(foreign("a SQLite database of another program"));
     }
     let mut version = word(&header, 60);
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if fs::metadata(Path::new(&log)).is_ok_and(|meta| meta.len() > 0) {
+    if has_log {
         // A log that was not copied back may know better than the header.
         version = db::open_reader(path)
             .and_then(|db| db::user_version(&db))
@@ -189,9 +196,12 @@ fn create(path: &Path, busy_timeout: Duration) -> Result<(), OpenError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".new-{}-{}", std::process::id(), db::unique()));
     let draft = PathBuf::from(draft);
-    let made = File::options()
-        .write(true)
-        .create_new(true)
+    let mut own = File::options();
+    own.write(true).create_new(true);
+    // People's phone numbers are in it. SQLite gives its log the same permissions.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut own, 0o600);
+    let made = own
         .open(&draft)
         .map_err(|e| unwritable(path, &e))
         .and_then(|_| {

@@ -450,6 +450,30 @@ mod files {
     }
 
     #[test]
+    fn a_log_without_its_file_is_not_played_into_a_new_one() {
+        let folder = Folder::new();
+        std::fs::write(folder.path().join("yufu.db-wal"), [7; 5000]).unwrap();
+        let before = all_files(&folder);
+        let error = refusal(&folder.file());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        assert!(all_files(&folder) == before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_may_read_a_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new();
+        let store = sqlite(&folder);
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+        }
+        store.close();
+    }
+
+    #[test]
     fn folders_and_places_that_cannot_be_written_are_refused() {
         let folder = Folder::new();
         let error = refusal(folder.path());
