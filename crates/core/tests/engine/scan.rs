@@ -343,11 +343,11 @@ fn a_poller_is_held_while_there_is_no_news() {
     let every = [Waiting, Scanned, Cancelled, Expired, Confirmed];
     for state in every {
         for last in [None].into_iter().chain(every.map(Some)) {
-            let held = match (state, last) {
-                (Waiting, _) => true,
-                (Scanned, Some(Scanned)) | (Cancelled, Some(Cancelled)) => true,
-                _ => false,
-            };
+            let same = matches!(
+                (state, last),
+                (Scanned, Some(Scanned)) | (Cancelled, Some(Cancelled))
+            );
+            let held = state == Waiting || same;
             assert_eq!(state.is_held(last), held, "{state:?} after {last:?}");
         }
     }

@@ -1041,8 +1041,10 @@ async fn the_platform_ticket_stays_the_same_until_it_ends() {
 
 #[tokio::test]
 async fn a_platform_ticket_outlives_the_broom() {
-    let mut settings = yufu_core::engine::Settings::default();
-    settings.platform_ticket_life = Lifetime::days(10);
+    let settings = yufu_core::engine::Settings {
+        platform_ticket_life: Lifetime::days(10),
+        ..Default::default()
+    };
     let w = World::with(settings).await;
     let own = w.client_token(&w.mobile, NOW).await.unwrap();
     let first = w.engine.platform_ticket(&own.access, NOW).await.unwrap();
