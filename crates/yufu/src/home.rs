@@ -31,23 +31,26 @@ pub async fn open(
     now: Timestamp,
 ) -> Result<Home, String> {
     let store = SqliteStore::open(path, options).map_err(|error| error.to_string())?;
-    let hasher = Argon2Hasher::new().map_err(|fault| fault.to_string())?;
     let cached = Arc::new(Cached::new(store.clone(), cache_entries));
     let ports = Ports {
         store: cached.clone(),
         browse: cached,
         entropy: Arc::new(SystemEntropy),
-        hasher: Arc::new(hasher),
+        hasher: Arc::new(Argon2Hasher::default()),
     };
     let engine = Engine::open(ports, master, settings, now).await;
-    let engine = engine.map_err(|fault| {
-        format!(
-            "the keys in {} cannot be read ({fault}).\n  Give the master key that this database was made with.",
-            path.display()
-        )
-    })?;
-    Ok(Home {
-        engine: Arc::new(engine),
-        store,
-    })
+    match engine {
+        Ok(engine) => Ok(Home {
+            engine: Arc::new(engine),
+            store,
+        }),
+        Err(fault) => {
+            // Its log goes with it: the file is as it was.
+            let _ = tokio::task::spawn_blocking(move || store.close()).await;
+            Err(format!(
+                "the keys in {} cannot be read ({fault}).\n  Give the master key that this database was made with.",
+                path.display()
+            ))
+        }
+    }
 }

@@ -64,6 +64,8 @@ pub struct UserDraft {
     pub phone: Option<Phone>,
     /// A password.
     pub password: Option<Secret>,
+    /// A password's hash in PHC form, brought from elsewhere; the password wins when both are given.
+    pub password_hash: Option<String>,
 }
 
 /// What an operator sees of a token. Holds no secret.

@@ -390,6 +390,7 @@ async fn an_operator_makes_people_with_numbers_of_their_own() {
         },
         phone: phone.map(|phone| yufu_core::user::Phone::parse(phone).unwrap()),
         password: password.map(Secret::new),
+        ..UserDraft::default()
     };
     let user = w
         .engine

@@ -316,6 +316,7 @@ impl World {
                 },
                 phone: Some(Phone::parse(phone).unwrap()),
                 password: Some(Secret::new(password)),
+                ..UserDraft::default()
             };
             let user = engine.create_user(draft, NOW).await.unwrap();
             Person {

@@ -649,6 +649,7 @@ pub(super) async fn user(command: UserCommand) -> Result<(), String> {
                 },
                 phone: Some(Phone::parse(&phone).map_err(|refusal| words(refusal.into()))?),
                 password,
+                password_hash: None,
             };
             let user = home
                 .engine

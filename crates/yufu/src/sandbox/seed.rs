@@ -9,7 +9,6 @@ use yufu_core::engine::{ClientDraft, ClientEdit, Engine, UserDraft};
 use yufu_core::id::{ClientId, DeveloperId, UserId};
 use yufu_core::redirect::RedirectRule;
 use yufu_core::refusal::Stop;
-use yufu_core::secret::Secret;
 use yufu_core::time::Timestamp;
 use yufu_core::user::{Phone, Profile, Sex};
 
@@ -64,6 +63,9 @@ pub struct World {
 pub(super) const BUNDLE: &str = "com.example.rooms";
 /// The password of every seeded person.
 const PASSWORD: &str = "yufu-dev-2026";
+/// Its hash, made once and for all: a password that everybody knows needs no hashing at each start.
+const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$eXVmdSBzZWVkZWQgc2FsdA$\
+                             bjqO+dA4mcZqn9CZNfgJkxlhjci2ZIy6oOIP5s1PGOY";
 
 const PEOPLE: [(&str, &str, &str, Sex, &str, &str); 3] = [
     (
@@ -109,6 +111,9 @@ pub(super) async fn world(
                     .await
                     .map_err(words)?;
             }
+            for client in &mut world.clients {
+                client.redirect = redirect(&client.kind, &client.appid, app_url);
+            }
             for person in &world.people {
                 move_face(engine, person, platform, now)
                     .await
@@ -143,6 +148,15 @@ fn native(app_url: &str) -> NativeIdentity {
         android_signature: Some("0123456789abcdef0123456789abcdef".to_owned()),
         harmony_bundle: Some(BUNDLE.to_owned()),
         harmony_identifier: Some("1234567890".to_owned()),
+    }
+}
+
+/// Where the demo app takes the answers for a client of this kind.
+fn redirect(kind: &str, appid: &str, app_url: &str) -> String {
+    match ClientKind::parse(kind) {
+        Some(ClientKind::Mobile) => format!("{app_url}/app/{appid}/oauth"),
+        Some(ClientKind::Service) => format!("{app_url}/callback/page"),
+        Some(ClientKind::Website) | None => format!("{app_url}/callback/scan"),
     }
 }
 
@@ -222,11 +236,7 @@ async fn make(
             appid: client.id.to_string(),
             secret: secret.expose().to_owned(),
             developer: developer.name.clone(),
-            redirect: match kind {
-                ClientKind::Website => format!("{app_url}/callback/scan"),
-                ClientKind::Mobile => format!("{app_url}/app/{}/oauth", client.id),
-                ClientKind::Service => format!("{app_url}/callback/page"),
-            },
+            redirect: redirect(kind.word(), client.id.as_str(), app_url),
         });
     }
     let mut people = Vec::new();
@@ -243,7 +253,8 @@ async fn make(
                 avatar: face(name, platform),
             },
             phone: Some(Phone::parse(phone)?),
-            password: Some(Secret::new(PASSWORD)),
+            password: None,
+            password_hash: Some(PASSWORD_HASH.to_owned()),
         };
         let user = engine.create_user(draft, now).await?;
         user_ids.push(user.id.to_string());
@@ -276,5 +287,21 @@ fn draft(developer: DeveloperId, kind: ClientKind, name: &str, app_url: &str) ->
         bound: true,
         policy: ClientPolicy::of(kind),
         status: Status::Approved,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Argon2Hasher;
+    use yufu_core::engine::Hasher as _;
+    use yufu_core::secret::Secret;
+
+    #[tokio::test]
+    async fn the_kept_hash_is_that_of_the_seeded_password() {
+        let hasher = Argon2Hasher::default();
+        let verify = |text: &str| hasher.verify(Secret::new(text), Some(PASSWORD_HASH.to_owned()));
+        assert!(verify(PASSWORD).await.unwrap());
+        assert!(!verify("another").await.unwrap());
     }
 }
