@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use yufu_store::Options;
 use yufu_web::clock::Clock;
@@ -17,6 +18,7 @@ use crate::{home, listen, sweeper};
 /// # Errors
 /// In the user's words, with what to do.
 pub async fn run(config: Config, json: bool) -> Result<(), String> {
+    let mut signals = Signals::hear()?;
     let clock = Arc::new(Clock::default());
     let tls = match &config.tls {
         Some((certificate, key)) => Some(listen::tls(certificate, key)?),
@@ -65,7 +67,7 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
         println!("yufu serves {} on {address}", config.public_url);
     }
     let server = tokio::spawn(listen::serve(listener, tls, router(house.clone()), closing));
-    asked_to_stop().await?;
+    signals.asked_to_stop().await;
     house.close();
     let _ = stop.send(true);
     let _ = server.await;
@@ -77,20 +79,40 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
+/// SIGTERM and SIGINT, heard from the moment this is made: before anybody is told that the server
+/// is ready, or whoever stops it at once would cut it off.
+pub struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When signals cannot be heard.
+    pub fn hear() -> Result<Self, String> {
+        let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+        Ok(Self {
+            term: hear(SignalKind::terminate())?,
+            int: hear(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for either.
+    pub async fn asked_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT from now on.
 ///
 /// # Errors
 /// When signals cannot be heard.
 pub async fn asked_to_stop() -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
-    let (mut term, mut int) = (
-        hear(SignalKind::terminate())?,
-        hear(SignalKind::interrupt())?,
-    );
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+    Signals::hear()?.asked_to_stop().await;
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use yufu_core::engine::Settings;
 use yufu_core::keyring::MasterKey;
 use yufu_core::time::Lifetime;
-use yufu_store::Options;
+use yufu_store::{Options, SqliteStore};
 use yufu_web::clock::Clock;
 use yufu_web::dev::{Dev, Inbox};
 use yufu_web::house::Front;
@@ -110,12 +110,29 @@ pub fn master_key(folder: &Path) -> Result<MasterKey, String> {
         Ok(text) => MasterKey::parse(&text)
             .ok_or_else(|| format!("{} is no master key: 64 hexadecimal digits", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = MasterKey::draw(&SystemEntropy);
-            write_private(&path, key.write().expose())
+            if database(folder).exists() {
+                return Err(format!(
+                    "{} is gone, and the database beside it cannot be read without it.\n  Put the key back, or give another folder with --data.",
+                    path.display()
+                ));
+            }
+            found_key(&path)
                 .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-            Ok(key)
+            master_key(folder)
         }
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+/// Draws a key and puts it in its place whole, unless another process just did.
+fn found_key(path: &Path) -> std::io::Result<()> {
+    let draft = path.with_extension(format!("{}.draft", std::process::id()));
+    write_private(&draft, MasterKey::draw(&SystemEntropy).write().expose())?;
+    let placed = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match placed {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        placed => placed,
     }
 }
 
@@ -129,6 +146,7 @@ pub fn database(folder: &Path) -> PathBuf {
 /// # Errors
 /// In the user's words, with what to do.
 pub async fn run(options: DevOptions) -> Result<(), String> {
+    let mut signals = serve::Signals::hear()?;
     let folder = Folder::open(options.data.as_deref())?;
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let platform = listen::bind(local(options.port)).await?;
@@ -157,6 +175,8 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         max_pages: options.max_pages,
         ..Options::default()
     };
+    // A file that is not ours is refused before anything is written beside it.
+    SqliteStore::inspect(&database(&folder.path)).map_err(|error| error.to_string())?;
     let master = master_key(&folder.path)?;
     let home = home::open(
         &database(&folder.path),
@@ -222,11 +242,11 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
     say(&options, &world, &platform_url, &app_url, &folder.path);
     if options.until_stdin_closes {
         tokio::select! {
-            stopped = serve::asked_to_stop() => stopped?,
+            () = signals.asked_to_stop() => {}
             () = stdin_closes() => {}
         }
     } else {
-        serve::asked_to_stop().await?;
+        signals.asked_to_stop().await;
     }
     house.close();
     let _ = stop.send(true);
