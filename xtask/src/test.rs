@@ -1,6 +1,5 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it is cheapest to fail.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::{fuzz, needs, run};
@@ -187,24 +186,6 @@ fn browser() -> Result<(), String> {
         return Err("FAIL: browser/run.mjs is missing".to_owned());
     }
     release()?;
-    let lock = fs::read(folder.join("package-lock.json"))
-        .map_err(|problem| format!("browser/package-lock.json: {problem}"))?;
-    // Installed once for each lock file.
-    let stamp = folder.join("node_modules").join(".made-from");
-    if fs::read(&stamp).ok().as_ref() != Some(&lock) {
-        let quiet = [
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel",
-            "error",
-        ];
-        let mut npm = run::command("npm", &quiet);
-        npm.current_dir(&folder);
-        run::stream(npm)?;
-        fs::write(&stamp, &lock).map_err(|problem| format!("{}: {problem}", stamp.display()))?;
-    }
     run::stream(run::command(
         "node",
         &["browser/run.mjs", "--yufu", &yufu()],

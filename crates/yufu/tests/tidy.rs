@@ -281,7 +281,9 @@ fn cited_facts_exist() {
         let text = lines.collect::<Vec<_>>().join(" ").replace("  ", " ");
         for (at, _) in text.match_indices("docs/facts/") {
             let rest = &text[at..];
-            let Some(end) = rest.find(".md") else {
+            let word = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            let Some(end) = rest[..end].rfind(".md") else {
                 continue;
             };
             let (file, after) = rest.split_at(end + 3);
