@@ -10,6 +10,7 @@ mod fault;
 mod form;
 pub mod house;
 pub mod metrics;
+pub mod openapi;
 mod pages;
 pub mod picture;
 mod session;
@@ -44,6 +45,7 @@ pub fn router(house: Arc<House>) -> Router {
     router
         .route("/assets/{name}", get(pages::asset))
         .route(wx_login_path(), get(pages::wx_login))
+        .route("/openapi.json", get(openapi::page))
         .route("/healthz", get(metrics::alive))
         .route("/readyz", get(metrics::ready))
         .route("/metrics", get(metrics::page))

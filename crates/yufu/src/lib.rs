@@ -6,7 +6,6 @@ pub mod config;
 pub mod courier;
 pub mod home;
 pub mod listen;
-pub mod openapi;
 pub mod ports;
 pub mod sandbox;
 pub mod serve;

@@ -411,9 +411,17 @@ impl Visit {
         self.form.get(name).unwrap_or("").trim()
     }
 
-    /// The same address in the other language.
+    /// The same address in the other language, with what the page was opened for.
     pub(crate) fn lang_href(&self) -> Option<String> {
-        Some(format!("{}?lang={}", self.path, self.lang.other().short()))
+        let mut address = format!("{}?lang={}", self.path, self.lang.other().short());
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+        for name in ["by", "next"] {
+            let value = self.query.get(name).filter(|v| v.chars().all(is_plain));
+            if let Some(value) = value {
+                address.push_str(&format!("&{name}={value}"));
+            }
+        }
+        Some(address)
     }
 
     /// The page of a stop.

@@ -88,6 +88,7 @@ macro_rules! assets {
 
 assets! {
     "app.css": "text/css; charset=utf-8",
+    "once.js": "text/javascript; charset=utf-8",
     "scan.js": "text/javascript; charset=utf-8",
     "wxLogin.js": "text/javascript; charset=utf-8",
     "mark.svg": "image/svg+xml",

@@ -193,7 +193,7 @@ async fn execute(command: Command) -> Result<(), String> {
         Command::Bench(options) => bench::run(options).await,
         Command::Pages { out, json } => pages(&out, json),
         Command::OpenApi => {
-            println!("{}", crate::openapi::document());
+            print!("{}", yufu_web::openapi::text());
             Ok(())
         }
     }

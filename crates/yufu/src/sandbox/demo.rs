@@ -263,8 +263,14 @@ fn page(demo: &Demo, html: String) -> Response {
 fn go(address: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     if let Ok(address) = HeaderValue::try_from(address) {
-        response.headers_mut().insert(header::LOCATION, address);
+        headers.insert(header::LOCATION, address);
     }
     response
 }
