@@ -27,8 +27,19 @@ pub struct BenchOptions {
     /// one is started in a temporary folder.
     #[arg(long, value_name = "FILE")]
     ready: Option<PathBuf>,
+    /// The address of a server that runs already: plain http, as behind a proxy. Its service
+    /// client and a person are named by the options below; AppSecret and password are read from
+    /// the standard input, a line each.
+    #[arg(long, value_name = "URL", conflicts_with = "ready", requires_all = ["appid", "phone"])]
+    url: Option<String>,
+    /// The appid of an approved service client that may redirect to http://127.0.0.1/cb.
+    #[arg(long)]
+    appid: Option<String>,
+    /// The phone number of a person.
+    #[arg(long)]
+    phone: Option<String>,
     /// The process id of that server, to read its cost.
-    #[arg(long, requires = "ready")]
+    #[arg(long)]
     pid: Option<u32>,
     /// Requests per row.
     #[arg(long, default_value_t = 20_000)]
@@ -77,9 +88,14 @@ pub async fn run(options: BenchOptions) -> Result<(), String> {
     );
     drop(bare);
 
-    let (server, start_ms) = match &options.ready {
-        Some(path) => (Server::given(path, options.pid)?, None),
-        None => {
+    let (server, start_ms) = match (&options.ready, &options.url) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|e| format!("{}: {e}", path.display()))?;
+            (Server::given(&text, options.pid)?, None)
+        }
+        (None, Some(url)) => (Server::given(&named(&options, url)?, options.pid)?, None),
+        (None, None) => {
             let began = clock::mark();
             let server = Server::start().await?;
             (server, Some(began.elapsed().as_secs_f64() * 1000.0))
@@ -91,6 +107,24 @@ pub async fn run(options: BenchOptions) -> Result<(), String> {
     let busy_mib = server.memory_mib();
     print(&options, &rows, start_ms, idle_mib, busy_mib);
     Ok(())
+}
+
+/// A ready line made of options and of secrets from the standard input.
+fn named(options: &BenchOptions, url: &str) -> Result<String, String> {
+    let mut lines = std::io::stdin().lines();
+    let mut line = |what: &str| match lines.next() {
+        Some(Ok(line)) if !line.trim().is_empty() => Ok(line.trim().to_owned()),
+        _ => Err(format!(
+            "no {what} on the standard input: AppSecret, then password, a line each"
+        )),
+    };
+    let (secret, password) = (line("AppSecret")?, line("password")?);
+    let ready = serde_json::json!({
+        "platform": url.trim_end_matches('/'),
+        "clients": [{"kind": "service", "appid": options.appid, "secret": secret}],
+        "people": [{"phone": options.phone, "password": password}],
+    });
+    Ok(ready.to_string())
 }
 
 async fn measure(load: &Load, server: &Server, login: &Login) -> Result<Vec<Row>, String> {
@@ -478,9 +512,8 @@ impl Server {
         Ok(server)
     }
 
-    fn given(path: &std::path::Path, pid: Option<u32>) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let mut server = Self::of(&text)?;
+    fn given(line: &str, pid: Option<u32>) -> Result<Self, String> {
+        let mut server = Self::of(line)?;
         server.pid = pid;
         Ok(server)
     }
