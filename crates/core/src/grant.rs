@@ -27,7 +27,8 @@ pub struct Grant {
     pub created_at: Timestamp,
     /// When it was last asked for and confirmed.
     pub updated_at: Timestamp,
-    /// Tokens issued before this moment are dead (a client's setting).
+    /// When all earlier tokens were last ended (a client's setting). Tokens that were not paid for
+    /// under this very value are dead: that holds within a millisecond and under a turned clock.
     pub tokens_from: Timestamp,
     /// When it was taken back.
     pub revoked_at: Option<Timestamp>,

@@ -353,6 +353,9 @@ pub enum CodePurpose {
 pub struct Access {
     /// What it may do; empty for a client's own token.
     pub scopes: Scopes,
+    /// The grant's [`crate::grant::Grant::tokens_from`] at the exchange: it ends with it.
+    #[serde(default, skip_serializing_if = "is_start")]
+    pub from: Timestamp,
 }
 
 /// A refresh token.
@@ -362,6 +365,14 @@ pub struct Refresh {
     pub scopes: Scopes,
     /// The latest access token of this refresh token.
     pub access: Number,
+    /// As [`Access::from`]; every access token of the family has it.
+    #[serde(default, skip_serializing_if = "is_start")]
+    pub from: Timestamp,
+}
+
+/// Whether nothing was ever ended: seldom is, so it is not written.
+fn is_start(from: &Timestamp) -> bool {
+    *from == Timestamp(0)
 }
 
 /// The nonce of a signed request.

@@ -314,7 +314,7 @@ impl Engine {
                 check_password(password.expose(), draft.phone.as_ref())?;
                 Some(self.ports.hasher.hash(password.clone()).await?)
             }
-            None => None,
+            None => draft.password_hash.clone(),
         };
         let (profile, phone) = (&draft.profile, &draft.phone);
         settled!(|_round| self.create_user_once(

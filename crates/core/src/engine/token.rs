@@ -132,7 +132,7 @@ impl Engine {
             at: now,
         }];
         if client.policy.single_live_token {
-            // Strictly later than before, so that it ends the tokens of this very millisecond too.
+            // Never the same value again, whatever the clock says.
             let tokens_from = now.max(Timestamp(grant.tokens_from.0.saturating_add(1)));
             grant = Arc::new(Grant {
                 tokens_from,
@@ -147,13 +147,16 @@ impl Engine {
             family,
             now,
         };
+        let from = grant.tokens_from;
         let body = Access {
             scopes: scopes.clone(),
+            from,
         };
         changes.push(issue.ticket(&access, body, client.policy.access_life)?);
         let body = Refresh {
             scopes: scopes.clone(),
             access: number,
+            from,
         };
         changes.push(issue.ticket(&refresh, body, client.policy.refresh_life)?);
         changes.push(self.event(
@@ -206,7 +209,7 @@ impl Engine {
             None => None,
         };
         let grant = grant
-            .filter(|grant| grant.stands() && refresh.issued_at >= grant.tokens_from)
+            .filter(|grant| grant.stands() && refresh.body.from == grant.tokens_from)
             .ok_or(Refusal::UnknownRefresh)?;
         let user = self.store().user(UserKey::Id(grant.user)).await?;
         let user = user.ok_or_else(|| Fault::new("a grant without its user"))?;
@@ -232,9 +235,11 @@ impl Engine {
         } else {
             let number = Layout::WeChatToken.draw_number(&*self.ports.entropy);
             let access = self.child_access(&presented, number)?;
+            let from = refresh.body.from;
             let body = Refresh {
                 scopes: refresh.body.scopes.clone(),
                 access: number,
+                from,
             };
             let issue = Issued {
                 client,
@@ -252,7 +257,7 @@ impl Engine {
                         .map_err(|e| Fault::from("write a refresh token", e))?,
                     expires_at: refresh.expires_at,
                 },
-                issue.ticket(&access, Access { scopes }, life)?,
+                issue.ticket(&access, Access { scopes, from }, life)?,
             ])
             .await?;
             access
@@ -286,6 +291,7 @@ impl Engine {
             user: None,
             body: Access {
                 scopes: Scopes::default(),
+                from: Timestamp(0),
             },
             issued_at: now,
             expires_at: now.plus(life),
@@ -515,7 +521,7 @@ impl Engine {
         let id = ticket.grant.ok_or(Refusal::UnknownAccess)?;
         let grant = self.store().grant(GrantKey::Id(id)).await?;
         let grant = grant
-            .filter(|grant| grant.stands() && ticket.issued_at >= grant.tokens_from)
+            .filter(|grant| grant.stands() && ticket.body.from == grant.tokens_from)
             .ok_or(Refusal::UnknownAccess)?;
         let client = self.store().client(&grant.client).await?;
         let client = client.ok_or(Refusal::UnknownAccess)?;
@@ -602,8 +608,7 @@ impl Issued<'_> {
             client: Some(self.client.id.clone()),
             user: Some(self.grant.user),
             body,
-            // Never before the moment from which the grant's tokens count: a clock may be turned.
-            issued_at: self.now.max(self.grant.tokens_from),
+            issued_at: self.now,
             expires_at: self.now.plus(life),
             taken_at: None,
             revoked_at: None,

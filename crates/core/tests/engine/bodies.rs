@@ -83,6 +83,9 @@ fn every_stored_body_loads_and_is_written_as_it_was() {
 fn a_body_without_later_fields_loads_with_their_defaults() {
     let session: Session = serde_json::from_str(r#"{"authenticated_at":1,"ends_at":2}"#).unwrap();
     assert_eq!(session.from, Timestamp(0));
+    let access: Access = serde_json::from_str(r#"{"scopes":[]}"#).unwrap();
+    let refresh: Refresh = serde_json::from_str(r#"{"scopes":[],"access":6}"#).unwrap();
+    assert_eq!((access.from, refresh.from), (Timestamp(0), Timestamp(0)));
     let code: Code =
         serde_json::from_str(r#"{"scopes":["snsapi_base"],"challenge":null}"#).unwrap();
     assert_eq!(code.purpose, CodePurpose::Tokens);

@@ -144,6 +144,35 @@ async fn fifty_first_approvals_make_one_grant_and_one_openid() {
     assert_eq!(w.store.grants_of(w.mei.id).await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn of_many_yeses_in_one_moment_one_is_written_down() {
+    // On one thread all fifty read before any writes: the losers rely on what the winner wrote.
+    let w = slow_world().await;
+    let session = w.sign_in(&w.mei, NOW).await;
+    let mut interactions = Vec::new();
+    for _ in 0..MANY {
+        let request = page_request(&w.page, "snsapi_userinfo");
+        let asked = consent(w.begin(request, &user(&session), NOW).await.unwrap());
+        interactions.push(asked.interaction);
+    }
+    w.store.lists();
+    let interactions = Arc::new(interactions);
+    let heard = at_once(|n| {
+        let (w, session, all) = (w.clone(), session.clone(), interactions.clone());
+        async move {
+            w.act(all[n].expose(), Act::Approve, &user(&session), NOW)
+                .await
+        }
+    })
+    .await;
+    for step in heard {
+        code_of(step.unwrap());
+    }
+    let mut lists = w.store.changes();
+    assert!(lists.remove(0).contains(&"put grant".to_owned()));
+    assert_eq!(lists, vec![["take interaction", "issue code"]; MANY - 1]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_silent_requests_of_a_new_user_are_all_answered() {
     let w = slow_world().await;

@@ -455,6 +455,52 @@ async fn a_single_live_token_ends_the_earlier_ones_within_a_millisecond_too() {
 }
 
 #[tokio::test]
+async fn a_single_live_token_ends_what_was_refreshed_in_the_same_moment_or_the_future() {
+    let w = World::new().await;
+    w.set(&w.page, |policy| policy.single_live_token = true)
+        .await;
+    for refreshed_at in [0, 3600] {
+        let first = w.tokens(&w.page, &w.mei, NOW).await;
+        w.engine.revoke_secret(&first.access, NOW).await.unwrap();
+        let now = at(refreshed_at);
+        let renewed = w.refresh(&w.page, refresh_of(&first), now).await.unwrap();
+        w.profile(&renewed.access, now).await.unwrap();
+        let second = w.tokens(&w.page, &w.mei, NOW).await;
+        for moment in [NOW, now] {
+            let dead = w.profile(&renewed.access, moment).await;
+            assert_eq!(refused(dead), Refusal::UnknownAccess);
+            w.profile(&second.access, moment).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_setting_for_a_single_live_token_ends_what_was_before_it_at_the_next_exchange() {
+    let w = World::new().await;
+    let before = w.tokens(&w.page, &w.mei, NOW).await;
+    let future = w.tokens(&w.page, &w.mei, at(3600)).await;
+    w.set(&w.page, |policy| policy.single_live_token = true)
+        .await;
+    w.profile(&before.access, NOW).await.unwrap();
+    let single = w.tokens(&w.page, &w.mei, NOW).await;
+    for dead in [&before, &future] {
+        assert_eq!(
+            refused(w.profile(&dead.access, NOW).await),
+            Refusal::UnknownAccess
+        );
+    }
+    w.set(&w.page, |policy| policy.single_live_token = false)
+        .await;
+    let beside = w.tokens(&w.page, &w.mei, NOW).await;
+    for alive in [&single, &beside] {
+        w.profile(&alive.access, NOW).await.unwrap();
+        w.refresh(&w.page, refresh_of(alive), at(7200))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
 async fn earlier_tokens_live_on_beside_later_ones_by_default() {
     let w = World::new().await;
     let first = w.tokens(&w.page, &w.mei, NOW).await;
