@@ -20,10 +20,18 @@ pub struct Rate {
 /// The most keys that are remembered; beyond, those that are free again are forgotten, and if
 /// none is, new keys are refused: an attacker with many addresses cannot push out a victim's key.
 const MAX_KEYS: usize = 200_000;
+/// How often a full table is looked through for those: it takes milliseconds.
+const CLEANING: Lifetime = Lifetime::seconds(1);
 
 /// Failures by key.
 #[derive(Default)]
-pub struct Limiter(Mutex<HashMap<String, Timestamp>>);
+pub struct Limiter(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    keys: HashMap<String, Timestamp>,
+    cleaned_at: Timestamp,
+}
 
 impl Limiter {
     /// Counts an attempt before it is made, so that a thousand at once are a thousand.
@@ -32,9 +40,13 @@ impl Limiter {
     /// How long to wait, when the key has no attempt left; nothing is counted then.
     pub fn attempt(&self, key: &str, rate: Rate, now: Timestamp) -> Result<(), Lifetime> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MAX_KEYS && !table.contains_key(key) {
-            table.retain(|_, empty_at| *empty_at > now);
-            if table.len() >= MAX_KEYS {
+        let Table { keys, cleaned_at } = &mut *table;
+        if keys.len() >= MAX_KEYS && !keys.contains_key(key) {
+            if !(*cleaned_at..cleaned_at.plus(CLEANING)).contains(&now) {
+                *cleaned_at = now;
+                keys.retain(|_, empty_at| *empty_at > now);
+            }
+            if keys.len() >= MAX_KEYS {
                 return Err(rate.each);
             }
         }
@@ -44,25 +56,26 @@ impl Limiter {
         // forgotten, or a turned clock would shut everybody out until it comes round again.
         let latest = now.plus(Lifetime::from_millis(full));
         let forgotten = latest.plus(Lifetime::from_millis(full));
-        let known = table.get(key).copied().filter(|at| *at <= forgotten);
+        let known = keys.get(key).copied().filter(|at| *at <= forgotten);
         let empty_at = known.unwrap_or(now).min(latest).max(now);
         let next = empty_at.plus(rate.each);
         let over = next.0.saturating_sub(now.0).saturating_sub(full);
         if over > 0 {
-            table.insert(key.to_owned(), empty_at);
+            keys.insert(key.to_owned(), empty_at);
             return Err(Lifetime::from_millis(over));
         }
-        table.insert(key.to_owned(), next);
+        keys.insert(key.to_owned(), next);
         Ok(())
     }
 
     /// Takes an attempt back because it succeeded.
     pub fn forgive(&self, key: &str, rate: Rate, now: Timestamp) {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(empty_at) = table.get_mut(key) {
+        let keys = &mut table.keys;
+        if let Some(empty_at) = keys.get_mut(key) {
             *empty_at = empty_at.minus(rate.each);
             if *empty_at <= now {
-                table.remove(key);
+                keys.remove(key);
             }
         }
     }
@@ -89,6 +102,26 @@ mod tests {
         let later = now.plus(Lifetime::seconds(60));
         assert!(limiter.attempt("k", RATE, later).is_ok());
         assert!(limiter.attempt("k", RATE, later).is_err());
+    }
+
+    #[test]
+    fn a_full_table_keeps_whom_it_knows_and_refuses_whom_it_does_not() {
+        let limiter = Limiter::default();
+        let now = Timestamp::from_seconds(1000);
+        for _ in 0..3 {
+            limiter.attempt("victim", RATE, now).unwrap();
+        }
+        for n in 1..MAX_KEYS {
+            limiter.attempt(&n.to_string(), RATE, now).unwrap();
+        }
+        let refused = Err(Lifetime::seconds(60));
+        assert_eq!(limiter.attempt("new", RATE, now), refused);
+        assert_eq!(limiter.attempt("victim", RATE, now), refused);
+        assert_eq!(limiter.attempt("1", RATE, now), Ok(()));
+        let later = now.plus(Lifetime::seconds(60));
+        assert_eq!(limiter.attempt("new", RATE, later), Ok(()));
+        let keys = limiter.0.lock().unwrap().keys.len();
+        assert_eq!(keys, 3, "the victim, the first and the new one");
     }
 
     #[test]
@@ -121,7 +154,7 @@ mod tests {
             limiter.forgive("k", RATE, now);
         }
         assert!(
-            limiter.0.lock().unwrap().is_empty(),
+            limiter.0.lock().unwrap().keys.is_empty(),
             "nothing is left behind"
         );
     }

@@ -1,12 +1,15 @@
 //! The platform's books: review, edits, secrets, names, operators' people.
 
+use std::sync::Arc;
+
 use yufu_core::client::{ClientKind, ClientPolicy, NativeIdentity, Review, Status};
-use yufu_core::engine::{ClientDraft, ClientEdit, UserDraft};
+use yufu_core::engine::{ClientDraft, ClientEdit, Engine, Ports, Proof, Settings, UserDraft};
 use yufu_core::id::{ClientId, DeveloperId, Number};
+use yufu_core::keyring::MasterKey;
 use yufu_core::redirect::RedirectRule;
 use yufu_core::refusal::Refusal;
-use yufu_core::secret::Secret;
-use yufu_core::store::Browse;
+use yufu_core::secret::{Entropy, Secret};
+use yufu_core::store::{Browse, Change, Record, Store};
 use yufu_core::user::{Profile, UserStatus};
 
 use crate::world::*;
@@ -425,7 +428,21 @@ async fn an_operator_makes_people_with_numbers_of_their_own() {
         assert_eq!(refused(w.engine.create_user(draft, NOW).await), refusal);
     }
     assert!(w.store.changes().is_empty());
+    let brought = UserDraft {
+        password_hash: Some("salt$brought along".into()),
+        ..draft("x", Some("13900000007"), None)
+    };
+    let user = w.engine.create_user(brought, NOW).await.unwrap();
+    let proof = Proof::Password(Secret::new("brought along"));
+    let session = w
+        .engine
+        .sign_in(&user.phone.unwrap(), proof, HERE, NOW)
+        .await;
+    session.unwrap();
+    let found = w.engine.user(user.id).await.unwrap();
+    assert_eq!(found.password.as_deref(), Some("salt$brought along"));
     let nobody = yufu_core::id::UserId(Number(1));
+    assert_eq!(refused(w.engine.user(nobody).await), Refusal::NotSignedIn);
     let outcome = w
         .engine
         .set_user_status(nobody, UserStatus::Restricted, NOW)
@@ -466,4 +483,60 @@ async fn the_books_are_told_in_the_audit_without_a_secret() {
         numbers.is_sorted_by(|a, b| a > b),
         "newest first, each its own number"
     );
+}
+
+// --- the house itself ---------------------------------------------------------------------------
+
+/// Opens a house over the store of this world.
+async fn open(w: &World, seed: u64) -> Result<Engine, yufu_core::refusal::Fault> {
+    let entropy = Arc::new(Counted::default());
+    let ports = Ports {
+        store: w.store.clone(),
+        browse: w.store.clone(),
+        entropy: entropy.clone(),
+        hasher: w.hasher.clone(),
+    };
+    for _ in 0..seed {
+        entropy.fill(&mut [0; 8]);
+    }
+    let master = MasterKey::draw(&*entropy);
+    Engine::open(ports, &master, Settings::default(), NOW).await
+}
+
+#[tokio::test]
+async fn a_house_opened_again_under_its_master_key_knows_its_own_secrets() {
+    let w = World::new().await;
+    let tokens = w.tokens(&w.site, &w.mei, NOW).await;
+    let again = open(&w, 0).await.unwrap();
+    assert!(w.store.changes().is_empty(), "it was founded once");
+    let report = again.inspect_secret(&tokens.access).await.unwrap();
+    assert_eq!(report.user, Some(w.mei.id));
+    assert!(
+        open(&w, 1).await.is_err(),
+        "another master key opens nothing"
+    );
+    assert!(w.store.changes().is_empty());
+}
+
+#[tokio::test]
+async fn a_house_founded_by_another_in_the_same_moment_is_opened_with_its_keys() {
+    let w = World::new().await;
+    let keys = w.store.keys().await.unwrap();
+    let put = |key| Change::Put(Record::Key(key));
+    let clash = w
+        .store
+        .commit(keys.iter().cloned().map(put).collect())
+        .await;
+    assert!(matches!(clash, Err(yufu_core::store::Clash::Exists)));
+    // An empty store that cannot be written is no house.
+    let empty = World {
+        store: Arc::default(),
+        ..World::new().await
+    };
+    for weather in [Weather::Failed, Weather::UnknownLost, Weather::Exists] {
+        empty.store.forecast(&[weather]);
+        assert!(open(&empty, 0).await.is_err(), "{weather:?}");
+    }
+    open(&empty, 0).await.unwrap();
+    assert_eq!(empty.store.change(), ["put key", "put key"]);
 }
