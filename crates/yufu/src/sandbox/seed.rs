@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use yufu_core::client::{ClientKind, ClientPolicy, NativeIdentity, Status};
+use yufu_core::client::{ClientKind, ClientPolicy, Developer, NativeIdentity, Status};
 use yufu_core::engine::{ClientDraft, ClientEdit, Engine, UserDraft};
 use yufu_core::id::{ClientId, DeveloperId, UserId};
 use yufu_core::redirect::RedirectRule;
@@ -67,7 +67,17 @@ const PASSWORD: &str = "yufu-dev-2026";
 const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$eXVmdSBzZWVkZWQgc2FsdA$\
                              bjqO+dA4mcZqn9CZNfgJkxlhjci2ZIy6oOIP5s1PGOY";
 
-const PEOPLE: [(&str, &str, &str, Sex, &str, &str); 3] = [
+/// Short name, number, shown name, sex, province, city.
+type Person = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Sex,
+    &'static str,
+    &'static str,
+);
+
+const PEOPLE: [Person; 3] = [
     (
         "mei",
         "+8613800000001",
@@ -218,58 +228,83 @@ async fn make(
     app_url: &str,
     now: Timestamp,
 ) -> Result<World, Stop> {
-    let rooms = engine.create_developer("小屋科技 Rooms Ltd", now).await?;
-    let books = engine.create_developer("Petit Livre 书店", now).await?;
-    let drafts = [
-        (&rooms, ClientKind::Website, "小屋 Rooms"),
-        (&rooms, ClientKind::Mobile, "小屋 Rooms App"),
-        (&rooms, ClientKind::Service, "小屋服务号 Rooms Pages"),
-        (&books, ClientKind::Website, "Petit Livre 书店"),
-    ];
-    let mut clients = Vec::new();
-    for (developer, kind, name) in drafts {
-        let draft = draft(developer.id, kind, name, app_url);
-        let (client, secret) = engine.create_client(draft, now).await?;
-        clients.push(SeededClient {
-            kind: kind.word().to_owned(),
-            name: client.name,
-            appid: client.id.to_string(),
-            secret: secret.expose().to_owned(),
-            developer: developer.name.clone(),
-            redirect: redirect(kind.word(), client.id.as_str(), app_url),
-        });
-    }
-    let mut people = Vec::new();
-    let mut user_ids = Vec::new();
-    for (name, phone, nickname, sex, province, city) in PEOPLE {
-        let draft = UserDraft {
-            profile: Profile {
-                nickname: nickname.to_owned(),
-                sex,
-                province: province.to_owned(),
-                city: city.to_owned(),
-                country: if province.is_empty() { "" } else { "中国" }.to_owned(),
-                language: "zh_CN".to_owned(),
-                avatar: face(name, platform),
-            },
-            phone: Some(Phone::parse(phone)?),
-            password: None,
-            password_hash: Some(PASSWORD_HASH.to_owned()),
-        };
-        let user = engine.create_user(draft, now).await?;
-        user_ids.push(user.id.to_string());
-        people.push(SeededPerson {
-            name: name.to_owned(),
-            phone: phone.to_owned(),
-            password: PASSWORD.to_owned(),
-            nickname: nickname.to_owned(),
-            id: user.id.to_string(),
-        });
-    }
+    // All at once: the store flushes what waits together.
+    let (rooms, books) = tokio::try_join!(
+        engine.create_developer("小屋科技 Rooms Ltd", now),
+        engine.create_developer("Petit Livre 书店", now),
+    )?;
+    let client = |developer, kind, name| one_client(engine, developer, kind, name, app_url, now);
+    let person = |index: usize| one_person(engine, &PEOPLE[index], platform, now);
+    let (website, mobile, service, other, mei, wei, ana) = tokio::try_join!(
+        client(&rooms, ClientKind::Website, "小屋 Rooms"),
+        client(&rooms, ClientKind::Mobile, "小屋 Rooms App"),
+        client(&rooms, ClientKind::Service, "小屋服务号 Rooms Pages"),
+        client(&books, ClientKind::Website, "Petit Livre 书店"),
+        person(0),
+        person(1),
+        person(2),
+    )?;
+    let clients = vec![website, mobile, service, other];
+    let people = vec![mei, wei, ana];
+    let user_ids = people.iter().map(|person| person.id.clone()).collect();
     Ok(World {
         clients,
         people,
         user_ids,
+    })
+}
+
+async fn one_client(
+    engine: &Engine,
+    developer: &Developer,
+    kind: ClientKind,
+    name: &str,
+    app_url: &str,
+    now: Timestamp,
+) -> Result<SeededClient, Stop> {
+    let draft = draft(developer.id, kind, name, app_url);
+    let (client, secret) = engine.create_client(draft, now).await?;
+    Ok(SeededClient {
+        kind: kind.word().to_owned(),
+        name: client.name,
+        appid: client.id.to_string(),
+        secret: secret.expose().to_owned(),
+        developer: developer.name.clone(),
+        redirect: match kind {
+            ClientKind::Website => format!("{app_url}/callback/scan"),
+            ClientKind::Mobile => format!("{app_url}/app/{}/oauth", client.id),
+            ClientKind::Service => format!("{app_url}/callback/page"),
+        },
+    })
+}
+
+async fn one_person(
+    engine: &Engine,
+    (name, phone, nickname, sex, province, city): &Person,
+    platform: &str,
+    now: Timestamp,
+) -> Result<SeededPerson, Stop> {
+    let draft = UserDraft {
+        profile: Profile {
+            nickname: (*nickname).to_owned(),
+            sex: *sex,
+            province: (*province).to_owned(),
+            city: (*city).to_owned(),
+            country: if province.is_empty() { "" } else { "中国" }.to_owned(),
+            language: "zh_CN".to_owned(),
+            avatar: face(name, platform),
+        },
+        phone: Some(Phone::parse(phone)?),
+        password: None,
+        password_hash: Some(PASSWORD_HASH.to_owned()),
+    };
+    let user = engine.create_user(draft, now).await?;
+    Ok(SeededPerson {
+        name: (*name).to_owned(),
+        phone: (*phone).to_owned(),
+        password: PASSWORD.to_owned(),
+        nickname: (*nickname).to_owned(),
+        id: user.id.to_string(),
     })
 }
 
