@@ -20,7 +20,7 @@ use crate::limit::{Limiter, Rate};
 use crate::refusal::{Fault, Refusal, Stop};
 use crate::secret::{Entropy, Layout, Secret, SecretHash};
 use crate::store::{Browse, Change, Clash, Event, GrantKey, Record, Store, UserKey};
-use crate::ticket::Kind;
+use crate::ticket::{Kind, RawTicket};
 use crate::time::{Lifetime, Timestamp};
 
 pub use account::{Proof, SignUp};
@@ -332,8 +332,8 @@ impl Engine {
     /// Commits, and reads back a commit of unknown outcome before anything is answered: a list
     /// is all or nothing, so one row of it tells of the whole.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), Clash> {
-        let issued = changes.iter().find_map(Witness::of_ticket);
-        let witness = issued.or_else(|| changes.iter().find_map(Witness::of_record));
+        let issued = changes.iter().find_map(Witness::of_secret);
+        let witness = issued.or_else(|| changes.iter().find_map(Witness::of_row));
         match (self.store().commit(changes).await, witness) {
             (Err(Clash::Unknown(fault)), Some(witness)) => {
                 match witness.stands(self.store()).await {
@@ -349,25 +349,29 @@ impl Engine {
 
 /// The row that tells whether a list was applied.
 enum Witness {
-    /// A ticket: nobody else's has its hash.
-    Ticket(Kind, Number, SecretHash),
-    /// A versioned record: whoever put the very same one, its effect is there.
+    /// The ticket of a secret: nobody else's has its hash.
+    Secret(Kind, Number, SecretHash),
+    /// A ticket that is looked up by its content: whoever issued the very same one, its effect is
+    /// there.
+    LookedUp(Box<RawTicket>),
+    /// A versioned record: likewise.
     Record(Box<Record>),
 }
 
 impl Witness {
-    fn of_ticket(change: &Change) -> Option<Self> {
+    fn of_secret(change: &Change) -> Option<Self> {
         match change {
-            Change::Issue(raw) => {
-                let ticket = &raw.ticket;
-                Some(Self::Ticket(raw.kind, ticket.number, ticket.hash))
-            }
+            Change::Issue(raw) => match raw.kind {
+                Kind::Nonce | Kind::Passcode | Kind::Platform => None,
+                kind => Some(Self::Secret(kind, raw.ticket.number, raw.ticket.hash)),
+            },
             _ => None,
         }
     }
 
-    fn of_record(change: &Change) -> Option<Self> {
+    fn of_row(change: &Change) -> Option<Self> {
         match change {
+            Change::Issue(raw) => Some(Self::LookedUp(Box::new(raw.clone()))),
             Change::Put(record @ (Record::User(_) | Record::Grant(_) | Record::Client(_))) => {
                 Some(Self::Record(Box::new(record.clone())))
             }
@@ -377,10 +381,14 @@ impl Witness {
 
     async fn stands(&self, store: &dyn Store) -> Result<bool, Fault> {
         Ok(match self {
-            Self::Ticket(kind, number, hash) => store
-                .ticket(*kind, *number)
-                .await?
-                .is_some_and(|raw| raw.ticket.hash == *hash),
+            Self::Secret(kind, number, hash) => {
+                let stored = store.ticket(*kind, *number).await?;
+                stored.is_some_and(|stored| stored.ticket.hash == *hash)
+            }
+            Self::LookedUp(issued) => {
+                let stored = store.ticket(issued.kind, issued.ticket.number).await?;
+                stored.is_some_and(|stored| *stored == **issued)
+            }
             Self::Record(record) => match &**record {
                 Record::User(put) => {
                     let stored = store.user(UserKey::Id(put.id)).await?;

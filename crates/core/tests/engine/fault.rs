@@ -72,6 +72,27 @@ async fn a_mini_login_is_treated_like_an_exchange() {
 }
 
 #[tokio::test]
+async fn rows_of_somebody_else_are_not_taken_for_ones_own() {
+    let w = World::new().await;
+    let taken = || w.store.forecast(&[Weather::UnknownTaken]);
+    let code = w.code(&w.site, &w.mei, NOW).await;
+    taken();
+    failed(w.exchange(&w.site, &code, NOW).await);
+    w.exchange(&w.site, &code, NOW).await.unwrap();
+    taken();
+    failed(w.client_token(&w.mobile, NOW).await);
+    taken();
+    let sent = w
+        .engine
+        .send_passcode(&w.mei.phone, Scene::SignIn, HERE, NOW)
+        .await;
+    failed(sent);
+    assert_eq!(w.letters().await, 0);
+    taken();
+    failed(w.begin(scan_request(&w.site), &stranger("b"), NOW).await);
+}
+
+#[tokio::test]
 async fn a_number_in_use_is_a_lost_race_and_drawn_anew() {
     let w = World::new().await;
     let code = w.code(&w.site, &w.mei, NOW).await;

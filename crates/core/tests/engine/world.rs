@@ -96,6 +96,8 @@ pub(crate) enum Weather {
     UnknownApplied,
     /// It is not applied, but nobody knows.
     UnknownLost,
+    /// It is not applied, nobody knows, and somebody else's rows of the same numbers are there.
+    UnknownTaken,
     /// It is applied, nobody knows, and nothing can be read back.
     UnknownBlind,
     /// An event's number is in use: the whole list is refused.
@@ -204,6 +206,22 @@ impl Store for Recorder {
         match next.unwrap_or(Weather::Fine) {
             Weather::Failed => return Err(Clash::Failed(Fault::new("disk full"))),
             Weather::UnknownLost => return unknown(),
+            Weather::UnknownTaken => {
+                let foreign = changes.into_iter().filter_map(|change| match change {
+                    Change::Issue(mut raw) => {
+                        let looked_up =
+                            matches!(raw.kind, Kind::Nonce | Kind::Passcode | Kind::Platform);
+                        match looked_up {
+                            true => raw.ticket.body.push(b' '),
+                            false => raw.ticket.hash.0[0] ^= 1,
+                        }
+                        Some(Change::Issue(raw))
+                    }
+                    _ => None,
+                });
+                self.memory.commit(foreign.collect()).await?;
+                return unknown();
+            }
             Weather::Exists => return Err(Clash::Exists),
             weather => {
                 self.memory.commit(changes.clone()).await?;
