@@ -1,13 +1,15 @@
 //! Running other programs from the root of the repository.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// The root of the repository.
+/// The root of the repository. Cargo tells it at the start: a binary in a shared folder of built
+/// things may come from another copy of the repository.
 pub(crate) fn root() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own).to_path_buf()
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let own = told.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    own.parent().unwrap_or(&own).to_path_buf()
 }
 
 /// A command at the root, with nothing on its standard input.
