@@ -1,5 +1,7 @@
 //! Reading a body within limits.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use yufu_core::refusal::Refusal;
@@ -8,12 +10,15 @@ use yufu_core::refusal::Refusal;
 pub(crate) const MAX_TARGET: usize = 16 * 1024;
 /// The most bytes of a body.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Reads a body of at most [`MAX_BODY`] bytes.
 pub(crate) async fn body(body: Body) -> Result<Vec<u8>, Refusal> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().to_vec()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge("body")),
-        Err(_) => Err(Refusal::Malformed("body")),
+    let whole = Limited::new(body, MAX_BODY).collect();
+    match tokio::time::timeout(PATIENCE, whole).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge("body")),
+        Ok(Err(_)) | Err(_) => Err(Refusal::Malformed("body")),
     }
 }
