@@ -45,8 +45,9 @@ pub async fn open(
             store,
         }),
         Err(fault) => {
-            // Its log goes with it: the file is as it was.
-            let _ = tokio::task::spawn_blocking(move || store.close()).await;
+            // Here, where the keys were read: with the last connection its log goes too, and the
+            // file is as it was.
+            store.close();
             Err(format!(
                 "the keys in {} cannot be read ({fault}).\n  Give the master key that this database was made with.",
                 path.display()
