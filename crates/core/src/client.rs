@@ -239,6 +239,11 @@ pub struct ClientPolicy {
     pub scope_trailing_comma: bool,
     /// Take `grant_type=refresh_token` at the access_token endpoint too (§7.2, unknown).
     pub refresh_at_access_token: bool,
+    /// Treat every in-client request for the profile as one from a snapshot page: the app gets a
+    /// virtual user and `is_snapshotuser` (§3). For trying out how an app takes it.
+    pub snapshot_pages: bool,
+    /// Calls that the client may make in a minute before it hears 45011; 0 for no bound (§8).
+    pub calls_per_minute: u32,
 }
 
 impl ClientPolicy {
@@ -264,6 +269,8 @@ impl ClientPolicy {
             full_profile: false,
             scope_trailing_comma: service,
             refresh_at_access_token: false,
+            snapshot_pages: false,
+            calls_per_minute: 0,
         }
     }
 }

@@ -17,6 +17,18 @@ pub struct Rate {
     pub each: Lifetime,
 }
 
+/// What failures of an address are counted under: the address itself, or its /64 for IPv6, where
+/// one subscriber has that many addresses to fail from.
+pub fn network(address: &str) -> String {
+    match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        _ => address.to_owned(),
+    }
+}
+
 /// The most keys that are remembered; beyond, those that are free again are forgotten, and if
 /// none is, new keys are refused: an attacker with many addresses cannot push out a victim's key.
 const MAX_KEYS: usize = 200_000;
@@ -143,6 +155,16 @@ mod tests {
         assert_eq!(limiter.attempt("overtaken", RATE, now), refused);
         assert!(limiter.attempt("overtaken", RATE, soon).is_ok());
         assert!(limiter.attempt("overtaken", RATE, soon).is_err());
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address() {
+        assert_eq!(network("2001:db8:1:2:3::4"), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:db8:1:2::9"), network("2001:db8:1:2:3::4"));
+        assert_ne!(network("2001:db8:1:3::9"), network("2001:db8:1:2::9"));
+        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+        assert_eq!(network("::ffff:192.0.2.1"), "::ffff:192.0.2.1");
+        assert_eq!(network(""), "");
     }
 
     #[test]

@@ -264,6 +264,8 @@ pub struct Tokens {
     pub scopes: Scopes,
     /// The client's setting for the scope's trailing comma.
     pub scope_trailing_comma: bool,
+    /// Whether the subjects are those of a virtual user.
+    pub is_snapshot: bool,
 }
 
 /// A mini program's login (`docs/facts/wechat.md` §7.5).

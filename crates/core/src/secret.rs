@@ -43,9 +43,26 @@ impl std::fmt::Debug for Secret {
 }
 
 /// The stored half: 32 bytes that prove a secret and cannot be turned back into it.
+/// In bodies it is written as base64url.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub struct SecretHash(pub [u8; 32]);
+
+impl From<SecretHash> for String {
+    fn from(hash: SecretHash) -> Self {
+        URL_SAFE_NO_PAD.encode(hash.0)
+    }
+}
+
+impl TryFrom<String> for SecretHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| "no base64url")?;
+        let bytes = bytes.try_into().map_err(|_| "not 32 bytes")?;
+        Ok(Self(bytes))
+    }
+}
 
 impl SecretHash {
     /// SHA-256 of a secret that is long and random itself (a client secret, a PKCE verifier).

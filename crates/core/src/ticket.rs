@@ -335,6 +335,9 @@ pub struct Code {
     /// Which exchange it is for.
     #[serde(default)]
     pub purpose: CodePurpose,
+    /// Whether it speaks for a virtual user (`docs/facts/wechat.md` §3, snapshot pages).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub snapshot: bool,
 }
 
 /// Which exchange a code is for.
@@ -356,6 +359,9 @@ pub struct Access {
     /// The grant's [`crate::grant::Grant::tokens_from`] at the exchange: it ends with it.
     #[serde(default, skip_serializing_if = "is_start")]
     pub from: Timestamp,
+    /// Whether it speaks for a virtual user.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub snapshot: bool,
 }
 
 /// A refresh token.
@@ -368,6 +374,14 @@ pub struct Refresh {
     /// As [`Access::from`]; every access token of the family has it.
     #[serde(default, skip_serializing_if = "is_start")]
     pub from: Timestamp,
+    /// Whether it speaks for a virtual user.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub snapshot: bool,
+}
+
+/// A flag that is off is not written.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Whether nothing was ever ended: seldom is, so it is not written.
@@ -418,6 +432,8 @@ pub struct Redeemed {
     pub user: UserId,
     /// What they may do.
     pub scopes: Scopes,
+    /// Whether they speak for a virtual user.
+    pub snapshot: bool,
 }
 
 /// What a redeemer shows besides the client's own proof.
@@ -473,6 +489,7 @@ impl Ticket<Code> {
             grant,
             user,
             scopes: self.body.scopes.clone(),
+            snapshot: self.body.snapshot,
         })
     }
 }

@@ -6,7 +6,7 @@ use super::{Engine, Halt, settled};
 use crate::client::{Client, Developer};
 use crate::grant::Grant;
 use crate::id::{GrantId, UserId};
-use crate::limit::Rate;
+use crate::limit::{Rate, network};
 use crate::message::SignedIn;
 use crate::refusal::{Fault, Refusal, Stop};
 use crate::secret::{Layout, Secret, SecretHash};
@@ -46,7 +46,10 @@ impl Engine {
     fn count(&self, phone: &Phone, address: &str, now: Timestamp) -> Result<Counted, Refusal> {
         let keys = [
             (format!("account:{phone}"), self.settings.account_failures),
-            (format!("address:{address}"), self.settings.address_failures),
+            (
+                format!("address:{}", network(address)),
+                self.settings.address_failures,
+            ),
         ];
         self.count_all(keys, now).map_err(Refusal::TooManyFailures)
     }
@@ -265,7 +268,7 @@ impl Engine {
                 self.settings.number_passcodes,
             ),
             (
-                format!("send address:{address}"),
+                format!("send address:{}", network(address)),
                 self.settings.address_passcodes,
             ),
         ];

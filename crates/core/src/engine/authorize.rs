@@ -11,7 +11,7 @@ use crate::message::{
     Act, Asked, AuthorizeRequest, Authorized, Channel, Outcome, SignedIn, Step, Visitor,
 };
 use crate::refusal::{Fault, Refusal, Stop};
-use crate::scope::Scopes;
+use crate::scope::{self, Scopes};
 use crate::secret::{Layout, Secret, SecretHash};
 use crate::store::{Change, Clash, GrantKey, Record, UserKey};
 use crate::subject::{Sector, Subject};
@@ -436,6 +436,9 @@ impl Engine {
             scopes: interaction.scopes.clone(),
             challenge: interaction.challenge,
             purpose: CodePurpose::Tokens,
+            snapshot: client.policy.snapshot_pages
+                && interaction.channel == Channel::InClient
+                && interaction.scopes.contains(scope::USERINFO),
         };
         let code = code_ticket(client, &grant, minted.number, minted.hash, body, now);
         changes.push(Change::Issue(code.seal()?));

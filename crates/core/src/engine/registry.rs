@@ -377,6 +377,7 @@ impl Engine {
             scopes,
             challenge: None,
             purpose: CodePurpose::Mini,
+            snapshot: false,
         };
         let code =
             super::authorize::code_ticket(client, &grant, minted.number, minted.hash, body, now);

@@ -286,6 +286,7 @@ impl Engine {
             scopes: scan.body.scopes.clone(),
             challenge: scan.body.challenge,
             purpose: CodePurpose::Tokens,
+            snapshot: false,
         };
         let code = code_ticket(&client, &grant, number, minted.hash, body, now);
         let stage = ScanStage::Paid {

@@ -10,6 +10,7 @@ use crate::client::{AuthenticatedClient, Client, ClientKind, Status};
 use crate::grant::Grant;
 use crate::id::{ClientId, Number};
 use crate::keyring::{Minted, Presented};
+use crate::limit::Rate;
 use crate::message::{
     AccessRequest, MiniSession, PlatformTicket, ProfileAnswer, TokenGrant, TokenRequest, Tokens,
 };
@@ -17,12 +18,13 @@ use crate::refusal::{Fault, Refusal, Stop};
 use crate::scope::{self, Scopes};
 use crate::secret::{Layout, Secret};
 use crate::store::{Change, GrantKey, Record, UserKey};
+use crate::subject::{Sector, Subject};
 use crate::ticket::{
     Access, Body, Code, CodeProof, CodePurpose, Kind, Nonce, PlatformStanding, Redeemed, Refresh,
     Ticket,
 };
 use crate::time::{Lifetime, Timestamp};
-use crate::user::{User, UserStatus};
+use crate::user::{Profile, User, UserStatus};
 
 /// A live access token and all that it speaks for.
 struct LiveAccess {
@@ -30,6 +32,14 @@ struct LiveAccess {
     grant: Arc<Grant>,
     client: Arc<Client>,
     user: Arc<User>,
+    snapshot: bool,
+}
+
+/// By which names a client is told of a user.
+struct Named {
+    openid: Subject,
+    unionid: Option<Subject>,
+    snapshot: bool,
 }
 
 impl Engine {
@@ -45,6 +55,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Tokens, Stop> {
         let client = self.known_client(&request.client).await?;
+        self.count_call(&client, now)?;
         let needs_secret = !matches!(request.grant, TokenGrant::Refresh { .. });
         if let TokenGrant::Refresh {
             at_code_endpoint: true,
@@ -147,16 +158,18 @@ impl Engine {
             family,
             now,
         };
-        let from = grant.tokens_from;
+        let (from, snapshot) = (grant.tokens_from, redeemed.snapshot);
         let body = Access {
             scopes: scopes.clone(),
             from,
+            snapshot,
         };
         changes.push(issue.ticket(&access, body, client.policy.access_life)?);
         let body = Refresh {
             scopes: scopes.clone(),
             access: number,
             from,
+            snapshot,
         };
         changes.push(issue.ticket(&refresh, body, client.policy.refresh_life)?);
         changes.push(self.event(
@@ -167,9 +180,10 @@ impl Engine {
             now,
         ));
         self.commit(changes).await?;
+        let named = self.named(&grant, snapshot);
         Ok(tokens(
             client,
-            &grant,
+            named,
             scopes,
             access.secret,
             refresh.secret,
@@ -240,6 +254,7 @@ impl Engine {
                 scopes: refresh.body.scopes.clone(),
                 access: number,
                 from,
+                snapshot: refresh.body.snapshot,
             };
             let issue = Issued {
                 client,
@@ -247,7 +262,11 @@ impl Engine {
                 family: refresh.family,
                 now,
             };
-            let scopes = refresh.body.scopes.clone();
+            let access_body = Access {
+                scopes: refresh.body.scopes.clone(),
+                from,
+                snapshot: refresh.body.snapshot,
+            };
             self.commit(vec![
                 Change::Amend {
                     kind: Kind::Refresh,
@@ -257,15 +276,16 @@ impl Engine {
                         .map_err(|e| Fault::from("write a refresh token", e))?,
                     expires_at: refresh.expires_at,
                 },
-                issue.ticket(&access, Access { scopes, from }, life)?,
+                issue.ticket(&access, access_body, life)?,
             ])
             .await?;
             access
         };
         let secret = Secret::new(token.expose());
+        let named = self.named(&grant, refresh.body.snapshot);
         Ok(tokens(
             client,
-            &grant,
+            named,
             refresh.body.scopes,
             access.secret,
             secret,
@@ -292,6 +312,7 @@ impl Engine {
             body: Access {
                 scopes: Scopes::default(),
                 from: Timestamp(0),
+                snapshot: false,
             },
             issued_at: now,
             expires_at: now.plus(life),
@@ -328,6 +349,7 @@ impl Engine {
             unionid: None,
             scopes: Scopes::default(),
             scope_trailing_comma: false,
+            is_snapshot: false,
         })
     }
 
@@ -443,6 +465,7 @@ impl Engine {
             return Err(Refusal::GrantTypeUnsupported.into());
         };
         let client = self.known_client(&request.client).await?;
+        self.count_call(&client, now)?;
         let client = client.authenticate(request.secret.as_ref(), true, address, now)?;
         settled!(|_round| self.pay_mini(&client, code, now))
     }
@@ -525,6 +548,7 @@ impl Engine {
             .ok_or(Refusal::UnknownAccess)?;
         let client = self.store().client(&grant.client).await?;
         let client = client.ok_or(Refusal::UnknownAccess)?;
+        self.count_call(&client, now)?;
         if client.status == Status::Suspended {
             return Err(Refusal::ClientSuspended.into());
         }
@@ -536,7 +560,45 @@ impl Engine {
             grant,
             client,
             user,
+            snapshot: ticket.body.snapshot,
         })
+    }
+
+    /// The names under which a client knows the user of a grant; made up for a snapshot page,
+    /// where neither is ever the real one (`docs/facts/wechat.md` §3).
+    fn named(&self, grant: &Grant, snapshot: bool) -> Named {
+        /// Far beyond any round of a race for a real subject.
+        const VIRTUAL: u32 = 1 << 20;
+        if !snapshot {
+            return Named {
+                openid: grant.openid.clone(),
+                unionid: grant.unionid.clone(),
+                snapshot,
+            };
+        }
+        let sector = Sector::Client(grant.client.clone());
+        let virtual_subject = |round| self.keyring.subject(grant.user, &sector, round);
+        Named {
+            openid: virtual_subject(VIRTUAL),
+            unionid: grant.unionid.as_ref().map(|_| virtual_subject(VIRTUAL + 1)),
+            snapshot,
+        }
+    }
+
+    /// Counts a call against the client's own bound (§8: 45011).
+    fn count_call(&self, client: &Client, now: Timestamp) -> Result<(), Refusal> {
+        let burst = client.policy.calls_per_minute;
+        if burst == 0 {
+            return Ok(());
+        }
+        let rate = Rate {
+            burst,
+            each: Lifetime::from_millis((60_000 / i64::from(burst)).max(1)),
+        };
+        let counted = self
+            .limiter
+            .attempt(&format!("calls:{}", client.id), rate, now);
+        counted.map_err(|_| Refusal::TooFast)
     }
 
     /// The profile behind an access token.
@@ -553,14 +615,26 @@ impl Engine {
         if !live.scopes.contains(scope::USERINFO) && !live.scopes.contains(scope::LOGIN) {
             return Err(Refusal::ScopeInsufficient.into());
         }
-        if live.client.policy.strict_openid && request.openid != live.grant.openid.as_str() {
+        let named = self.named(&live.grant, live.snapshot);
+        if live.client.policy.strict_openid && request.openid != named.openid.as_str() {
             return Err(Refusal::WrongSubject.into());
         }
         let told = live.client.tells_unionid(&live.scopes);
+        let user = if live.snapshot {
+            Arc::new(User {
+                profile: Profile {
+                    nickname: SNAPSHOT_NICKNAME.to_owned(),
+                    ..Profile::default()
+                },
+                ..User::clone(&live.user)
+            })
+        } else {
+            live.user
+        };
         Ok(ProfileAnswer {
-            openid: live.grant.openid.clone(),
-            unionid: live.grant.unionid.clone().filter(|_| told),
-            user: live.user,
+            openid: named.openid,
+            unionid: named.unionid.filter(|_| told),
+            user,
             full: live.client.policy.full_profile,
         })
     }
@@ -571,12 +645,15 @@ impl Engine {
     /// [`Refusal::UnknownAccess`], [`Refusal::ExpiredAccess`], [`Refusal::WrongSubject`].
     pub async fn inspect(&self, request: &AccessRequest, now: Timestamp) -> Result<(), Stop> {
         let live = self.live_access(&request.access, now).await?;
-        if request.openid != live.grant.openid.as_str() {
+        if request.openid != self.named(&live.grant, live.snapshot).openid.as_str() {
             return Err(Refusal::WrongSubject.into());
         }
         Ok(())
     }
 }
+
+/// What a snapshot page calls its virtual user.
+const SNAPSHOT_NICKNAME: &str = "微信用户";
 
 /// Whether a user may be spoken for by something issued at this moment.
 fn check_user(client: &Client, user: &User, issued_at: Timestamp) -> Result<(), Refusal> {
@@ -620,7 +697,7 @@ impl Issued<'_> {
 
 fn tokens(
     client: &Client,
-    grant: &Grant,
+    named: Named,
     scopes: Scopes,
     access: Secret,
     refresh: Secret,
@@ -631,9 +708,10 @@ fn tokens(
         access,
         expires_in: client.policy.access_life,
         refresh: Some(refresh),
-        openid: Some(grant.openid.clone()),
-        unionid: grant.unionid.clone().filter(|_| told),
+        openid: Some(named.openid),
+        unionid: named.unionid.filter(|_| told),
         scopes,
+        is_snapshot: named.snapshot,
         // Seen on refresh answers only (§7.2).
         scope_trailing_comma: !fresh && client.policy.scope_trailing_comma,
     }

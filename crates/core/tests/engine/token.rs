@@ -1175,3 +1175,67 @@ async fn no_stored_change_of_an_exchange_holds_a_secret_in_clear() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_snapshot_page_tells_nothing_of_the_real_user() {
+    let w = World::new().await;
+    let real = w.tokens(&w.page, &w.mei, NOW).await;
+    assert!(!real.is_snapshot);
+    w.set(&w.page, |policy| policy.snapshot_pages = true).await;
+    let first = w.tokens(&w.page, &w.mei, NOW).await;
+    let second = w.tokens(&w.page, &w.mei, NOW).await;
+    assert!(first.is_snapshot);
+    assert_eq!(
+        (&first.openid, &first.unionid),
+        (&second.openid, &second.unionid)
+    );
+    assert_ne!(first.openid, real.openid);
+    assert!(first.unionid.is_some() && first.unionid != real.unionid);
+    let request = AccessRequest {
+        access: first.access.clone(),
+        openid: first.openid.clone().unwrap().as_str().into(),
+    };
+    let profile = w.engine.profile(&request, NOW).await.unwrap();
+    assert_eq!(Some(profile.openid), first.openid);
+    assert_eq!(profile.user.profile.nickname, "微信用户");
+    assert_eq!(profile.user.profile.avatar, "");
+    w.engine.inspect(&request, NOW).await.unwrap();
+    let refreshed = w
+        .refresh(&w.page, &first.refresh.unwrap(), NOW)
+        .await
+        .unwrap();
+    assert_eq!(refreshed.openid, first.openid);
+    // What was granted before, and other doors, stay as they are.
+    assert_eq!(
+        w.grant(&w.mei, &w.page).await.map(|g| g.openid.clone()),
+        real.openid
+    );
+    w.set(&w.site, |policy| policy.snapshot_pages = true).await;
+    assert!(!w.tokens(&w.site, &w.mei, NOW).await.is_snapshot);
+}
+
+#[tokio::test]
+async fn a_client_with_a_bound_of_calls_hears_of_it_and_burns_nothing() {
+    let w = World::new().await;
+    let codes = [
+        w.code(&w.site, &w.mei, NOW).await,
+        w.code(&w.site, &w.mei, NOW).await,
+        w.code(&w.site, &w.mei, NOW).await,
+    ];
+    w.set(&w.site, |policy| policy.calls_per_minute = 2).await;
+    for code in &codes[..2] {
+        w.exchange(&w.site, code, NOW).await.unwrap();
+    }
+    assert_eq!(
+        refused(w.exchange(&w.site, &codes[2], NOW).await),
+        Refusal::TooFast
+    );
+    let later = NOW.plus(Lifetime::seconds(30));
+    let tokens = w.exchange(&w.site, &codes[2], later).await.unwrap();
+    assert_eq!(
+        refused(w.profile(&tokens.access, later).await),
+        Refusal::TooFast
+    );
+    // Another client is not held up.
+    w.tokens(&w.other, &w.mei, later).await;
+}

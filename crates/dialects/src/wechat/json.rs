@@ -30,6 +30,11 @@ impl Object {
         }
     }
 
+    /// Adds a 1 for a flag that is on; nothing for one that is off.
+    pub(super) fn flag(self, name: &str, on: bool) -> Self {
+        if on { self.number(name, 1) } else { self }
+    }
+
     /// Adds a number.
     pub(super) fn number(mut self, name: &str, value: i64) -> Self {
         self.name(name);

@@ -49,6 +49,17 @@ fn v15_01_several_scopes_and_no_unionid() {
     );
 }
 
+/// §3, §7.1: a number, and before unionid (the place is our inference).
+#[test]
+fn s7_1_a_snapshot_user_is_told_before_the_unionid() {
+    let mut tokens = tokens();
+    tokens.is_snapshot = true;
+    let reply = tokens_reply(&Request::get("/sns/oauth2/access_token", ""), Ok(tokens));
+    assert!(body(&reply).ends_with(
+        r#""scope":"snsapi_login","is_snapshotuser":1,"unionid":"oZyXwVuTsRqPoNmLkJiHgFeDcBa9"}"#
+    ));
+}
+
 /// §15.2, §2: `application/json` on the two token endpoints when `Accept` names it.
 #[test]
 fn v15_02_accept_decides_on_token_endpoints_only() {

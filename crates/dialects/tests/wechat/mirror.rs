@@ -188,6 +188,7 @@ proptest! {
         seconds in 0..315_360_000_i64,
         comma: bool,
         at_refresh: bool,
+        is_snapshot: bool,
     ) {
         let path = if at_refresh { "/sns/oauth2/refresh_token" } else { "/sns/oauth2/access_token" };
         let reply = tokens_reply(&Request::get(path, ""), Ok(Tokens {
@@ -198,6 +199,7 @@ proptest! {
             unionid: unionid.clone(),
             scopes: scopes.clone(),
             scope_trailing_comma: comma,
+            is_snapshot,
         }));
         prop_assert_eq!(read_tokens(&reply.body), Ok(Granted {
             access: Secret::new(access),
@@ -207,7 +209,8 @@ proptest! {
             // §7.2: a refresh does not tell it.
             unionid: unionid.filter(|_| !at_refresh),
             scopes,
-            is_snapshot: false,
+            // §7.1 only.
+            is_snapshot: is_snapshot && !at_refresh,
         }));
     }
 

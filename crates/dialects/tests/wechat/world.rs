@@ -167,6 +167,7 @@ pub(crate) fn tokens() -> Tokens {
         unionid: Some(Subject::new(UNIONID)),
         scopes: Scopes::of(&["snsapi_login"]),
         scope_trailing_comma: false,
+        is_snapshot: false,
     }
 }
 

@@ -207,15 +207,18 @@ pub(crate) enum UserCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Shows what a code or token is. Reads it from the standard input: the command line of a
-    /// process is no place for secrets.
+    /// Shows what a code or token is.
     Inspect {
+        /// The code or token; read from the standard input when left out, since everybody on a
+        /// machine can read a command line.
+        token: Option<String>,
         #[command(flatten)]
         output: Output,
     },
-    /// Revokes a code or token, and all that descends from a refresh token. Reads it from the
-    /// standard input.
+    /// Revokes a code or token, and all that descends from a refresh token.
     Revoke {
+        /// The code or token; read from the standard input when left out.
+        token: Option<String>,
         #[command(flatten)]
         output: Output,
     },
@@ -313,6 +316,10 @@ impl Parts {
                     text.parse::<bool>()
                         .map_err(|_| format!("--set {name}: true or false"))?
                 ),
+                Value::Number(_) if !name.ends_with("_life") => {
+                    let count = text.parse::<u32>();
+                    json!(count.map_err(|_| format!("--set {name}: a whole number"))?)
+                }
                 Value::Number(_) => {
                     let seconds = text
                         .parse::<i64>()
@@ -738,8 +745,8 @@ fn report_json(report: &TokenReport) -> Value {
 /// `yufu token …`
 pub(super) async fn token(command: TokenCommand) -> Result<(), String> {
     match command {
-        TokenCommand::Inspect { output } => {
-            let secret = stdin_secret()?;
+        TokenCommand::Inspect { token, output } => {
+            let secret = token.map_or_else(stdin_secret, |token| Ok(Secret::new(token)))?;
             let home = output.place.open().await?;
             let report = home.engine.inspect_secret(&secret).await.map_err(words)?;
             let value = report_json(&report);
@@ -747,8 +754,8 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), String> {
             print(&output, &value, &pretty);
             Ok(())
         }
-        TokenCommand::Revoke { output } => {
-            let secret = stdin_secret()?;
+        TokenCommand::Revoke { token, output } => {
+            let secret = token.map_or_else(stdin_secret, |token| Ok(Secret::new(token)))?;
             let home = output.place.open().await?;
             revoke(&home.engine, &secret).await?;
             print(&output, &json!({"revoked": true}), "revoked");

@@ -65,6 +65,7 @@ pub(super) fn tokens(request: &Request, stamp: &Stamp, outcome: Result<Tokens, R
             .maybe("refresh_token", tokens.refresh.as_ref().map(Secret::expose))
             .maybe("openid", tokens.openid.as_ref().map(Subject::as_str))
             .text("scope", &tokens.scopes.joined(","))
+            .flag("is_snapshotuser", tokens.is_snapshot)
             .maybe("unionid", tokens.unionid.as_ref().map(Subject::as_str))
             .end()
     });
