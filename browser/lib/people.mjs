@@ -32,6 +32,12 @@ export async function start(page, house, way) {
   await page.click(`a[href="/login/${way}"]`);
 }
 
+/** Logs out of the demo app. */
+export async function logOut(page, house) {
+  await page.click('button[value=log_out]');
+  await page.waitForURL(`${house.app}/`);
+}
+
 /** The newest passcode in the sandbox's inbox. */
 export async function passcode(context, house, phone) {
   const inbox = await context.newPage();

@@ -1,7 +1,7 @@
 // The QR code on a website, and the phone that scans it.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
-import { confirmAddress, fields, greeted, poll, sel, signIn, start } from '../lib/people.mjs';
+import { confirmAddress, fields, greeted, logOut, poll, sel, signIn, start } from '../lib/people.mjs';
 
 const NICKNAME = '梅 Zoé 🐟';
 
@@ -67,8 +67,7 @@ for (const lang of ['zh-CN', 'en-GB']) {
     assert.equal(again.refresh_token, token.refresh_token);
     assert.equal(again.unionid, token.unionid);
 
-    await desktop.click('button[value=log_out]');
-    await desktop.waitForURL(`${house.app}/`);
+    await logOut(desktop, house);
     await desktop.goto(`${house.app}/me`);
     await desktop.waitForURL(`${house.app}/`);
   });

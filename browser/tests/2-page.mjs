@@ -1,7 +1,7 @@
 // A page inside the client: asks once, then is silent.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
-import { greeted, fields, sel, signIn, signInAt, start } from '../lib/people.mjs';
+import { fields, greeted, logOut, sel, signIn, signInAt, start } from '../lib/people.mjs';
 
 /** The platform's address that a way of the demo app leads to. */
 async function authorizeAddress(page, house, way) {
@@ -28,7 +28,7 @@ test('page: sign in, allow, then silent, then forcePopup, then deny', async (t) 
   assert.equal(first.scope, 'snsapi_userinfo');
 
   // Again: silent, the same person for the app.
-  await page.click('button[value=log_out]');
+  await logOut(page, house);
   questions.length = 0;
   await start(page, house, 'page');
   await greeted(page, house, '梅 Zoé 🐟');
@@ -36,7 +36,7 @@ test('page: sign in, allow, then silent, then forcePopup, then deny', async (t) 
   assert.equal((await fields(page, '[aria-labelledby=token]')).openid, first.openid);
 
   // Unless the app insists, and then the person may say no.
-  await page.click('button[value=log_out]');
+  await logOut(page, house);
   const insisting = new URL(await authorizeAddress(page, house, 'page'));
   insisting.searchParams.set('forcePopup', 'true');
   await page.goto(insisting.href);

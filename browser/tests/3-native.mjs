@@ -1,7 +1,7 @@
 // The native hand-over, with the demo app's web page standing in for an app.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
-import { greeted, fields, sel, signIn, start } from '../lib/people.mjs';
+import { fields, greeted, logOut, sel, signIn, start } from '../lib/people.mjs';
 
 test('native: asked every time, through the stand-in, logged in', async (t) => {
   const { house } = t;
@@ -19,7 +19,7 @@ test('native: asked every time, through the stand-in, logged in', async (t) => {
     await page.click('a.primary[href^="/native/finish"]');
     await greeted(page, house, '梅 Zoé 🐟');
     assert.equal((await fields(page, '[aria-labelledby=token]')).scope, 'snsapi_userinfo');
-    await page.click('button[value=log_out]');
+    await logOut(page, house);
   }
 });
 

@@ -1,7 +1,7 @@
 // My account: the profile, and the apps that I authorized.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
-import { fields, greeted, sel, signIn, signInAt, start } from '../lib/people.mjs';
+import { fields, greeted, logOut, sel, signIn, signInAt, start } from '../lib/people.mjs';
 
 test('account: a profile is edited, to the letter', async (t) => {
   const { house } = t;
@@ -62,7 +62,7 @@ test('account: a revoked app can do nothing from that moment', async (t) => {
 
   // The next login asks again, and the person is the same one.
   await app.goto(`${house.app}/me`);
-  await app.click('button[value=log_out]');
+  await logOut(app, house);
   await start(app, house, 'page');
   await app.click(sel.allow);
   await greeted(app, house, '梅 Zoé 🐟');

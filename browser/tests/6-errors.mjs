@@ -23,8 +23,8 @@ function wrongs(house) {
   add(both, { redirect_uri: 'http://127.0.0.1.evil.example/back' }, 10003, /redirect_uri/);
   add(both, { redirect_uri: 'javascript:alert(1)' }, 10003, /redirect_uri/);
   add(both, { redirect_uri: undefined }, 10011, /redirect_uri/);
-  add(Object.keys(doors), { scope: undefined }, 10005, /scope/i);
-  add(Object.keys(doors), { scope: 'snsapi_everything' }, 10005, /scope/i);
+  add(Object.keys(doors), { scope: undefined }, 10010, /scope/i);
+  add(Object.keys(doors), { scope: 'snsapi_everything' }, 10005, /snsapi_/);
   add(['/connect/oauth2/authorize'], { state: 'x'.repeat(200) }, null, /state/);
   add(['/connect/qrconnect'], { appid: appid('service') }, null, /./);
   add(['/connect/oauth2/authorize'], { appid: appid('website') }, null, /./);

@@ -38,7 +38,7 @@ async function website(t) {
   });
   const port = server.address().port;
   const at = (host) => (path, query) => `http://${host}:${port}${path}?${new URLSearchParams(query)}`;
-  return { here: at('127.0.0.1'), localhost: at('localhost'), foreign: at('foreign.test') };
+  return { here: at('127.0.0.1'), foreign: at('foreign.test') };
 }
 
 /** The frame that WxLogin made, with its QR image loaded. */
@@ -141,13 +141,4 @@ test('wxLogin: only registered hosts may frame the code, and nobody anything els
   await person.waitForSelector(sel.consent);
   assert.equal(await framed(site.here, question), false);
   assert.equal(await framed(site.here, `${house.platform}/account`), false);
-});
-
-test('wxLogin: a developer’s page at localhost, which the browser takes for another site', async (t) => {
-  const site = await website(t);
-  const page = await t.page();
-  await page.goto(site.localhost('/embed', { options: '{"self_redirect":true}' }));
-  const frame = await frameOf(page);
-  await approve(t, frame);
-  await frame.waitForURL(/\/back\?.*code=/);
 });

@@ -1,7 +1,7 @@
 // Without scripts, and without a mouse.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
-import { confirmAddress, greeted, passcode, sel, signIn, start } from '../lib/people.mjs';
+import { confirmAddress, greeted, logOut, passcode, sel, signIn, start } from '../lib/people.mjs';
 
 test('access: a whole login without scripts', async (t) => {
   const { house } = t;
@@ -18,7 +18,7 @@ test('access: a whole login without scripts', async (t) => {
     await page.waitForSelector('.done[role=status]');
   }
   // The hand-over and the account, too.
-  await page.click('button[value=log_out]');
+  await logOut(page, house);
   await start(page, house, 'native');
   await page.click(sel.allow);
   await page.click('a.primary[href^="/native/finish"]');
@@ -31,7 +31,7 @@ test('access: a whole login without scripts', async (t) => {
   await page.waitForSelector('.mark.joined');
   // The QR page says what is missing.
   await page.goto(`${house.app}/me`);
-  await page.click('button[value=log_out]');
+  await logOut(page, house);
   await start(page, house, 'scan');
   assert.match(await page.locator('main').innerText(), /未启用脚本/);
 });
@@ -118,7 +118,7 @@ test('access: pages fit a phone, and everything to tap is big enough', async (t)
     }
     await greeted(page, house, '梅 Zoé 🐟');
     await check('the result');
-    await page.click('button[value=log_out]');
+    await logOut(page, house);
   }
   for (const path of ['/account', '/account/password']) {
     await page.goto(house.platform + path);

@@ -1,0 +1,126 @@
+// Pictures of the pages, for docs/img. They are made in every run, into a temporary folder unless
+// --shots says where: a page that cannot be shown is a failure.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from '../lib/suite.mjs';
+import { confirmAddress, greeted, logOut, passcode, sel, signIn, signInAt, start } from '../lib/people.mjs';
+
+const MOST_BYTES = 120_000;
+
+/** Takes a picture once all that moves stands still. */
+async function shoot(t, page, name, { whole = false } = {}) {
+  mkdirSync(t.shots, { recursive: true });
+  const file = path.join(t.shots, `${name}.png`);
+  await page.evaluate(async () => {
+    document.activeElement?.blur?.();
+    await document.fonts.ready;
+    await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+  });
+  await page.screenshot({ path: file, fullPage: whole, animations: 'disabled' });
+  const size = readFileSync(file).length;
+  assert.ok(size < MOST_BYTES, `${file} has ${size} bytes`);
+}
+
+const VIEWS = {
+  phone: { size: 'phone' },
+  desktop: { size: 'desktop' },
+  'phone.zh': { size: 'phone', lang: 'zh-CN' },
+  'phone.dark': { size: 'phone', dark: true },
+  'desktop.dark': { size: 'desktop', dark: true },
+};
+/** Which views of a page are kept, where not all are. */
+const PICTURED = {
+  demo: ['phone', 'desktop', 'phone.zh'],
+  'sign-in': ['phone', 'desktop', 'phone.zh'],
+  result: ['phone', 'desktop'],
+  account: ['phone', 'desktop'],
+};
+const view = (name) => ({ lang: 'en-GB', ...VIEWS[name] });
+
+for (const name of ['phone', 'desktop', 'phone.zh', 'phone.dark']) {
+  test(`shots: the demo app, signing in, consent, what came of it (${name})`, async (t) => {
+    const { house } = t;
+    const page = await t.page(view(name));
+    await page.goto(house.app);
+    const shown = (what) => PICTURED[what]?.includes(name) ?? true;
+    if (shown('demo')) await shoot(t, page, `demo.${name}`);
+    await page.click('a[href="/login/page"]');
+    await page.waitForURL(/\/interaction\//);
+    if (shown('sign-in')) await shoot(t, page, `sign-in.${name}`);
+    await signIn(page, house.person('mei'));
+    await page.waitForSelector(sel.consent);
+    await shoot(t, page, `consent.${name}`);
+    await page.click(sel.allow);
+    await greeted(page, house, '梅 Zoé 🐟');
+    if (shown('result')) await shoot(t, page, `result.${name}`, { whole: name === 'desktop' });
+    await logOut(page, house);
+    await start(page, house, 'native');
+    await page.waitForSelector(sel.consent);
+    if (name === 'phone') await shoot(t, page, 'consent-native.phone');
+    await page.click(sel.allow);
+    await page.waitForURL(/\/oauth\?/);
+    if (name === 'phone') await shoot(t, page, 'native.phone');
+    await page.click('a.primary[href^="/native/finish"]');
+    await greeted(page, house, '梅 Zoé 🐟');
+    await page.goto(`${house.platform}/account`);
+    if (shown('account')) await shoot(t, page, `account.${name}`, { whole: true });
+  });
+}
+
+test('shots: the QR code and the phone', async (t) => {
+  const { house } = t;
+  for (const [big, small] of [['desktop', 'phone'], ['desktop.dark', 'phone.dark'], [null, 'phone.zh']]) {
+    const desktop = await t.page(view(big ?? 'desktop'));
+    await start(desktop, house, 'scan');
+    const { address } = await confirmAddress(desktop, house);
+    if (big) await shoot(t, desktop, `scan.${big}`);
+    const phone = await t.page(view(small));
+    await phone.goto(address);
+    await desktop.waitForSelector('#wx_after_scan:visible');
+    if (big === 'desktop') await shoot(t, desktop, 'scan-scanned.desktop');
+    await signIn(phone, house.person('mei'));
+    await phone.waitForSelector(sel.consent);
+    await shoot(t, phone, `confirm.${small}`);
+    await phone.click(sel.allow);
+    await phone.waitForSelector('.mark.joined');
+    if (small === 'phone') await shoot(t, phone, 'confirm-done.phone');
+    await greeted(desktop, house, '梅 Zoé 🐟');
+  }
+  const expired = await t.page(view('desktop'));
+  await expired.route(/\/connect\/l\/qrconnect/, (route) =>
+    route.fulfill({ contentType: 'text/javascript', body: "window.wx_errcode=402;window.wx_code='';" }));
+  await start(expired, house, 'scan');
+  await expired.waitForSelector('.js_wx_expired:visible');
+  await shoot(t, expired, 'scan-expired.desktop');
+});
+
+test('shots: passcodes, signing up, errors, the sandbox', async (t) => {
+  const { house } = t;
+  for (const name of ['phone', 'desktop']) {
+    const page = await t.page(view(name));
+    await page.goto(`${house.platform}/account/sign-up`);
+    await page.fill('#phone', '+447700900123');
+    await page.click('button[value=send_passcode]');
+    await passcode(page.context(), house, '+447700900123');
+    await shoot(t, page, `sign-up.${name}`);
+    await page.goto(`${house.platform}/account/sign-in?by=passcode`);
+    await page.fill('#phone', '+8613800000001');
+    await page.click('button[value=send_passcode]');
+    await passcode(page.context(), house, '+8613800000001');
+    await shoot(t, page, `passcode.${name}`);
+    await page.goto(`${house.platform}/dev/inbox`);
+    await shoot(t, page, `inbox.${name}`);
+    await page.goto(`${house.platform}/connect/qrconnect?` + new URLSearchParams({
+      appid: house.client('website').appid, redirect_uri: 'https://elsewhere.example/back',
+      response_type: 'code', scope: 'snsapi_login',
+    }));
+    await shoot(t, page, `error.${name}`);
+    await page.goto(house.platform);
+    await shoot(t, page, `start.${name}`);
+    await signInAt(page, house, house.person('mei'));
+    await page.goto(`${house.platform}/account/password`);
+    if (name === 'phone') await shoot(t, page, 'password.phone');
+    await page.context().close();
+  }
+});
