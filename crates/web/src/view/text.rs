@@ -93,7 +93,7 @@ texts! {
 
     // The QR page.
     ScanTitle: "扫码登录", "Scan to log in";
-    ScanTo: "登录“{}”", "to log in to “{}”";
+    ScanTo: "正在登录“{}”", "You are logging in to “{}”";
     ScanDefault: "请用手机扫描二维码", "Scan the code with your phone";
     ScanAlt: "登录二维码", "QR code to log in";
     ScanScanned: "扫描成功", "Scanned";
@@ -109,7 +109,7 @@ texts! {
     ScanTrouble: "网络不通，正在重试…", "No connection. Trying again…";
     ScanNoScript: "此页面未启用脚本：在手机上确认后，请刷新本页。", "Scripts are off: reload this page after you confirm on the phone.";
     ScanDev: "在“手机”上打开", "Open on the “phone”";
-    ScanDevHint: "开发模式：不用手机，直接打开确认页。", "Development: no phone needed, open the confirm page here.";
+    ScanDevHint: "开发模式：不用手机，直接打开确认页。", "In development, no phone is needed.";
 
     // Consent.
     ConsentTitle: "允许登录“{}”？", "Log in to “{}”?";
@@ -207,7 +207,7 @@ texts! {
 
     // The sandbox.
     DevTitle: "沙箱已就绪", "Your sandbox is ready";
-    DevIntro: "一套完整的登录平台，跑在你自己的机器上。数据只在内存里，随便玩。", "A whole login platform on your own machine. Nothing here is real, so try everything.";
+    DevIntro: "一套完整的登录平台，跑在你自己的机器上。里面的人和应用都是假的，随便玩。", "A whole login platform on your own machine. Nothing here is real, so try everything.";
     DevFirst: "先点这里", "Click here first";
     DevFirstNote: "打开演示应用“小屋”，扫码登录一次。", "Open the demo app “Rooms” and log in by QR code once.";
     DevOpenDemo: "打开演示应用", "Open the demo app";
