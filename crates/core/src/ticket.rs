@@ -75,6 +75,8 @@ impl Kind {
         match self {
             Self::Refresh => Lifetime::days(30),
             Self::Nonce => Lifetime::minutes(30),
+            // Over is over: nothing asks how these ended.
+            Self::Interaction | Self::Scan | Self::Passcode => Lifetime::minutes(60),
             _ => Lifetime::days(1),
         }
     }
