@@ -203,7 +203,7 @@ pub(crate) fn check_form(
     cookies: &Cookies,
     token: &str,
 ) -> Result<(), Refusal> {
-    if !is_same_origin(headers) {
+    if !is_same_origin(headers, house.front.is_secure()) {
         return Err(Refusal::FormForged);
     }
     house.engine.check_form(&cookies.binding(), token)
@@ -214,7 +214,7 @@ pub(crate) fn check_form(
 /// Our pages send no referrer, and browsers then write `Origin: null` on their forms; the fetch
 /// metadata still tells a page of ours from a stranger's. Browsers without it are held to the
 /// token alone.
-fn is_same_origin(headers: &HeaderMap) -> bool {
+fn is_same_origin(headers: &HeaderMap, secure: bool) -> bool {
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     let site = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
     if site.is_some_and(|site| site != "same-origin") {
@@ -223,8 +223,11 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     match text(header::ORIGIN) {
         None | Some("null") => true,
         Some(origin) => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_some() && host == text(header::HOST)
+            let Some((scheme, host)) = origin.split_once("://") else {
+                return false;
+            };
+            // Where we speak TLS, a page that came without it may be anybody's.
+            (!secure || scheme == "https") && text(header::HOST) == Some(host)
         }
     }
 }
@@ -241,7 +244,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.insert(*name, HeaderValue::from_static(value));
             }
-            is_same_origin(&headers)
+            is_same_origin(&headers, true)
         };
         assert!(case(&[]));
         assert!(case(&[("origin", "null")]));
@@ -258,5 +261,6 @@ mod tests {
         assert!(!case(&[("origin", "https://evil.example")]));
         assert!(!case(&[("origin", "https://login.example.com.evil.org")]));
         assert!(!case(&[("origin", "login.example.com")]));
+        assert!(!case(&[("origin", "http://login.example.com")]));
     }
 }

@@ -64,10 +64,12 @@ pub(super) fn show(visit: &Visit, place: &Place, error: Option<view::Problem>) -
         error,
         sign_up_href: place.sign_up_href(),
         reset_href: place.reset_href(),
+        // Passwords are told to this machine's own names alone (DNS rebinding).
         dev_people: visit
             .house
             .dev
             .as_ref()
+            .filter(|_| crate::dev::is_local(&visit.headers))
             .map(|dev| dev.people())
             .unwrap_or_default(),
     };
