@@ -3,8 +3,10 @@
 //! No operation is longer than a page. Each reads, asks the type, mints, commits, returns. A lost
 //! race is tried again from the reading, so that the loser sees what the winner did.
 
+mod access;
 mod account;
 mod authorize;
+mod platform;
 mod registry;
 mod scan;
 mod token;
