@@ -47,8 +47,8 @@ pub struct Demo {
 /// What the app knows of one browser.
 #[derive(Clone, Default)]
 struct Visit {
-    /// The authorization under way: its state, how it was asked for, and its PKCE verifier.
-    pending: Option<(String, ClientKind, String)>,
+    /// The authorizations under way, one a tab: state, how it was asked for, PKCE verifier.
+    pending: Vec<(String, ClientKind, String)>,
     login: Option<Arc<Login>>,
 }
 
@@ -63,6 +63,8 @@ struct Login {
 
 /// The most browsers that are remembered.
 const MAX_VISITS: usize = 1000;
+/// The most authorizations under way of one browser.
+const MAX_PENDING: usize = 8;
 /// How long a call to the platform may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of an answer.
@@ -346,7 +348,9 @@ async fn login(
         }),
     };
     knock.demo.change(&knock.id, |visit| {
-        visit.pending = Some((state, kind, verifier));
+        let surplus = (visit.pending.len() + 1).saturating_sub(MAX_PENDING);
+        visit.pending.drain(..surplus);
+        visit.pending.push((state, kind, verifier));
     });
     let address = knock.demo.upstream(kind).authorize_url(&ask);
     knock.done(go(&address))
@@ -372,15 +376,17 @@ async fn native_finish(State(demo): State<Arc<Demo>>, request: HttpRequest) -> R
 async fn finish(knock: &Knock) -> Response {
     let demo = &knock.demo;
     let returned = call::read_return(&knock.query);
-    let pending = demo.visit(&knock.id).pending;
     let state = returned.state.unwrap_or_default();
+    let mut pending = None;
+    demo.change(&knock.id, |visit| {
+        let is_this = |(sent, ..): &(String, _, _)| same(sent.as_bytes(), state.as_bytes());
+        let at = visit.pending.iter().position(is_this);
+        pending = at.map(|at| visit.pending.remove(at));
+    });
     // The state is of this browser and of one login; a foreign one is not acted on.
-    let Some((_, kind, verifier)) =
-        pending.filter(|(sent, ..)| same(sent.as_bytes(), state.as_bytes()))
-    else {
+    let Some((_, kind, verifier)) = pending else {
         return failed(demo, knock.lang, 0, "state");
     };
-    demo.change(&knock.id, |visit| visit.pending = None);
     let code = match returned.code {
         Ok(code) => code,
         Err(Refusal::ConsentCancelled) => return failed(demo, knock.lang, -2, "ERR_USER_CANCEL"),
