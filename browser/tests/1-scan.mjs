@@ -172,3 +172,21 @@ test('scan: who only knows the uuid never gets the code', async (t) => {
   assert.ok(!thief.url().includes('code='));
   assert.equal(await thief.locator(sel.allow).count(), 0);
 });
+
+test('scan: two tabs of one browser, each with its own code', async (t) => {
+  const { house } = t;
+  const browser = await t.browser({ lang: 'en-GB' });
+  const [one, two] = [await browser.newPage(), await browser.newPage()];
+  const first = await showCode(one, house);
+  const second = await showCode(two, house);
+  assert.notEqual(first.uuid, second.uuid);
+  const phone = await t.page({ size: 'phone' });
+  await phone.goto(first.address);
+  await signIn(phone, house.person('mei'));
+  await phone.click(sel.allow);
+  await greeted(one, house, NICKNAME);
+  assert.ok(await two.locator('#wx_default_tip').isVisible(), 'the other tab goes on waiting');
+  await phone.goto(second.address);
+  await phone.click(sel.allow);
+  await greeted(two, house, NICKNAME);
+});

@@ -176,3 +176,18 @@ test('signing: the language is kept, and so is what was begun', async (t) => {
   await page.click(sel.allow);
   await greeted(page, house, 'Ana');
 });
+
+test('signing: too many wrong passwords have to wait, and keep nobody else out', async (t) => {
+  const { house } = t;
+  const page = await t.page({ lang: 'en-GB' });
+  await page.goto(`${house.platform}/account`);
+  let said = '';
+  for (let i = 0; i < 30 && !/Too many/.test(said); i++) {
+    await signIn(page, { phone: house.person('wei').phone, password: `wrong ${i}` });
+    said = await page.locator(sel.problem).innerText();
+  }
+  assert.match(said, /Too many tries\. Wait [1-9]\d* seconds?/);
+  // Nobody else is kept out, not even from the same address.
+  const other = await t.page();
+  await signInAt(other, house, house.person('ana'));
+});
