@@ -75,10 +75,7 @@ fn error_is_sound(error: &CallError) {
 
 /// What was granted, said by our platform and read again, is the same.
 fn mirrored(granted: Granted) {
-    let expected = Granted {
-        is_snapshot: false,
-        ..granted.clone()
-    };
+    let expected = granted.clone();
     let stamp = Stamp {
         now: Timestamp(0),
         noise: 0,
@@ -97,6 +94,7 @@ fn mirrored(granted: Granted) {
         unionid: granted.unionid,
         scopes: granted.scopes,
         scope_trailing_comma: false,
+        is_snapshot: granted.is_snapshot,
     };
     let reply = render(
         &Request::get("/sns/oauth2/access_token", ""),
