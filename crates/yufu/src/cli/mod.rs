@@ -1,5 +1,6 @@
 //! The command line. It prints little, and says the next line to type.
 
+mod client;
 mod doctor;
 mod manage;
 
@@ -37,7 +38,7 @@ enum Command {
     },
     /// Apps: create, show, review, rotate secrets.
     #[command(subcommand)]
-    Client(manage::ClientCommand),
+    Client(client::ClientCommand),
     /// Who owns apps.
     #[command(subcommand)]
     Developer(manage::DeveloperCommand),
@@ -180,7 +181,7 @@ async fn execute(command: Command) -> Result<(), String> {
             .await
         }
         Command::Serve { config, json } => serve::run(read_config(&config)?, json).await,
-        Command::Client(command) => manage::client(command).await,
+        Command::Client(command) => client::run(command).await,
         Command::Developer(command) => manage::developer(command).await,
         Command::User(command) => manage::user(command).await,
         Command::Token(command) => manage::token(command).await,
