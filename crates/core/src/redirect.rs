@@ -139,11 +139,11 @@ impl ReturnPath {
         let mut out = String::with_capacity(self.0.len() + 160);
         push_ascii(&mut out, before);
         for (i, (name, value)) in parameters.iter().enumerate() {
-            let first = i == 0 && !before.contains('?');
-            if first {
-                out.push('?');
-            } else if !(out.ends_with('?') || out.ends_with('&')) {
-                out.push('&');
+            match before.split_once('?') {
+                None if i == 0 => out.push('?'),
+                // A query of its own that is empty, or ends with a separator, needs none.
+                Some((_, query)) if i == 0 && (query.is_empty() || query.ends_with('&')) => {}
+                _ => out.push('&'),
             }
             out.push_str(name);
             out.push('=');
@@ -342,6 +342,14 @@ mod tests {
             (
                 "https://a.example/cb?",
                 "https://a.example/cb?code=C&state=s%20%26",
+            ),
+            (
+                "https://a.example/cb?x=1?",
+                "https://a.example/cb?x=1?&code=C&state=s%20%26",
+            ),
+            (
+                "https://a.example/cb?x=1&",
+                "https://a.example/cb?x=1&code=C&state=s%20%26",
             ),
             (
                 "https://a.example/#/page",

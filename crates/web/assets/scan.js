@@ -36,7 +36,8 @@
     if (code) add.push('code=' + encodeURIComponent(code));
     if (data.state !== undefined) add.push('state=' + encodeURIComponent(data.state));
     if (!add.length) return uri + tail;
-    var mark = uri.indexOf('?') < 0 ? '?' : /[?&]$/.test(uri) ? '' : '&';
+    var query = uri.indexOf('?');
+    var mark = query < 0 ? '?' : query === uri.length - 1 || /&$/.test(uri) ? '' : '&';
     return uri + mark + add.join('&') + tail;
   }
   function go(code) {

@@ -60,7 +60,7 @@ fields! {
     "tls.certificate" Shape::Text, "", "A PEM file with the certificate chain; empty when a proxy in front speaks TLS.";
     "tls.key" Shape::Text, "", "The PEM file of its private key.";
     "store.path" Shape::Text, "", "Needed. The SQLite file that holds everything.";
-    "store.max_pages" Shape::Number(0, 4_294_967_294), "0", "The most pages of 4 KiB that the file may grow to; 0 for no bound.";
+    "store.max_pages" Shape::Number(0, 4_294_967_294), "0", "The most pages of 2 KiB that the file may grow to; 0 for no bound.";
     "store.cache_entries" Shape::Number(0, 100_000_000), "200000", "How many tokens, clients, users and grants are kept in memory.";
     "keys.master" Shape::Text, "", "The master key as 64 hexadecimal digits. Better: keys.master_file.";
     "keys.master_file" Shape::Text, "", "A file that holds the master key as 64 hexadecimal digits; make one with: openssl rand -hex 32";
@@ -117,6 +117,37 @@ pub struct Config {
     pub settings: Settings,
     /// How long the audit is kept.
     pub keep_events: Lifetime,
+}
+
+/// The host of `host[:port]`; `None` when browsers would read it as something else.
+fn host_of(authority: &str) -> Option<&str> {
+    let end = match authority.find(']') {
+        Some(end) => end + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(end)?;
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let port_is_sound = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| digits(port) && port.parse::<u16>().is_ok());
+    let host_is_sound = match host.strip_prefix('[').and_then(|v6| v6.strip_suffix(']')) {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let label = |label: &str| {
+                !label.is_empty()
+                    && label
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            };
+            // What ends in a number is an IPv4 address to browsers, or nothing.
+            let last = host.rsplit('.').next().unwrap_or_default();
+            let is_number = last.starts_with(|c: char| c.is_ascii_digit())
+                && (digits(last) || last.starts_with("0x") || last.starts_with("0X"));
+            host.split('.').all(label) && (!is_number || host.parse::<std::net::Ipv4Addr>().is_ok())
+        }
+    };
+    (host_is_sound && port_is_sound).then_some(host)
 }
 
 /// What is wrong with a configuration, all at once.
@@ -386,14 +417,12 @@ impl Raw {
             self.complain(path, "must begin with https://");
             return None;
         };
-        let plain = !rest.is_empty()
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
-        let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
-        let here = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
+        let host = host_of(rest);
+        let here = host.is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
         match scheme {
-            _ if !plain => self.complain(path, "must be scheme and host alone, without a path"),
+            _ if host.is_none() => {
+                self.complain(path, "must be scheme, host and maybe port, without a path");
+            }
             "https" => return Some(url),
             "http" if here => return Some(url),
             "http" => self.complain(

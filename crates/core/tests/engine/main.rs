@@ -1,6 +1,7 @@
 //! The engine's scenarios: on a store in memory that keeps every list of changes, with counted
 //! entropy, instant hashing and a fixed time. Each test asserts the outcome and what it changed.
 
+mod access;
 mod authorize;
 mod bodies;
 mod chance;

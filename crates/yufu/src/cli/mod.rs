@@ -104,7 +104,7 @@ struct Dev {
     /// Seconds that a poll is held when nothing is new.
     #[arg(long, value_name = "SECONDS")]
     poll_hold: Option<i64>,
-    /// The most pages of 4 KiB that the database may grow to.
+    /// The most pages of 2 KiB that the database may grow to.
     #[arg(long, value_name = "PAGES", hide = true)]
     max_pages: Option<u32>,
 }
