@@ -1,0 +1,9 @@
+//! What the whole-process tests stand on: the binary as a process, HTTP to the byte, a browser.
+
+mod browser;
+mod process;
+mod wire;
+
+pub(crate) use browser::{Browser, field, form_of, in_client, param};
+pub(crate) use process::{House, Temp, until, yufu};
+pub(crate) use wire::{Answer, Ask, Wire, enc, like, query};

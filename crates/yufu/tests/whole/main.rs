@@ -1,0 +1,17 @@
+//! The real binary as a process of its own, spoken to over loopback: status, headers and whole
+//! bodies. Every server takes a free port and folders of its own, and is ended by its id.
+
+mod cli;
+mod contract;
+mod crash;
+mod files;
+mod house;
+mod pages_http;
+mod policy;
+mod proxy;
+mod scan;
+mod serve;
+mod table;
+mod wechat_errors;
+mod wechat_http;
+mod wechat_raw;
