@@ -115,6 +115,8 @@ pub struct Visitor<'a> {
     pub session: Option<&'a str>,
     /// The browser's own cookie, which binds interactions and scans to it.
     pub browser: Option<&'a str>,
+    /// The caller's IP address: how many authorizations it may leave open is bounded.
+    pub address: &'a str,
 }
 
 /// A signed-in user with their session's secret read and proved.

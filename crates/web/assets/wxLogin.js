@@ -24,7 +24,6 @@
     if (o.lang === 'en') src += '&lang=en';
     if (o.stylelite) src += '&stylelite=' + (o.stylelite === true ? '1' : given('stylelite'));
     if (given('fast_login') !== '') src += '&fast_login=' + (o.fast_login === false ? '0' : o.fast_login === true ? '1' : given('fast_login'));
-    src += '&response_type=code';
 
     var frame = document.createElement('iframe'), gone = false;
     frame.setAttribute('sandbox', 'allow-scripts allow-top-navigation allow-same-origin');

@@ -256,10 +256,11 @@ impl Knock<'_> {
         // A scan is bound to the mark that also goes along in frames.
         let visitor = match door {
             Door::Scan => Visitor {
+                address: &self.address,
                 session: None,
                 browser: self.cookies.scan.as_deref(),
             },
-            _ => self.cookies.visitor(),
+            _ => self.cookies.visitor(&self.address),
         };
         let began = self.house.engine.begin(request, &visitor, self.now).await;
         match began {
@@ -299,6 +300,7 @@ impl Knock<'_> {
             Err(refusal) => return refused(refusal),
         };
         let nobody = Visitor {
+            address: &self.address,
             session: None,
             browser: None,
         };
@@ -350,7 +352,7 @@ impl Knock<'_> {
         let uuid = params.get("uuid").unwrap_or("");
         let engine = &self.house.engine;
         match engine
-            .open_scan(uuid, &self.cookies.visitor(), self.now)
+            .open_scan(uuid, &self.cookies.visitor(&self.address), self.now)
             .await
         {
             Ok(step) => {

@@ -79,8 +79,9 @@ impl Cookies {
         cookies
     }
 
-    pub(crate) fn visitor(&self) -> Visitor<'_> {
+    pub(crate) fn visitor<'a>(&'a self, address: &'a str) -> Visitor<'a> {
         Visitor {
+            address,
             session: self.session.as_deref(),
             browser: self.browser.as_deref(),
         }
@@ -145,7 +146,7 @@ pub(crate) fn no_session_cookie(house: &House) -> HeaderValue {
 /// Remembers a language that was asked for.
 pub(crate) fn lang_cookie(lang: Lang) -> HeaderValue {
     let text = format!(
-        "yufu_lang={}; Path=/; Max-Age=31536000; SameSite=Lax",
+        "yufu_lang={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
         lang.short()
     );
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))

@@ -258,22 +258,29 @@ fn print(
                 })
             })
             .collect();
-        println!(
+        say!(
             "{}",
             serde_json::json!({"rows": rows, "start_to_first_answer_ms": start_ms,
                 "memory_idle_mib": idle, "memory_busy_mib": busy})
         );
         return;
     }
-    println!(
+    say!(
         "{:44} {:>9} {:>11} {:>7} {:>7} {:>8} {:>8} {:>10}",
-        "", "req/s", "CPU ms/req", "× bare", "goal", "p50 ms", "p99 ms", "written B"
+        "",
+        "req/s",
+        "CPU ms/req",
+        "× bare",
+        "goal",
+        "p50 ms",
+        "p99 ms",
+        "written B"
     );
     let text = |value: Option<f64>, digits: usize| {
         value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
     };
     for row in rows {
-        println!(
+        say!(
             "{:44} {:>9.0} {:>11} {:>7} {:>7} {:>8.2} {:>8.2} {:>10}",
             row.name,
             row.per_second,
@@ -285,7 +292,7 @@ fn print(
             text(row.written_bytes, 0),
         );
     }
-    println!(
+    say!(
         "start to first answer {} ms (goal 150) · memory idle {} MiB (goal 20), after the run {} MiB",
         text(start_ms, 0),
         text(idle, 1),
@@ -571,7 +578,7 @@ async fn bare_server() -> Result<(), String> {
     let router = axum::Router::new().route("/", axum::routing::get(hello));
     let listener = crate::listen::bind(([127, 0, 0, 1], 0).into()).await?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    println!(
+    say!(
         "{}",
         serde_json::json!({"platform": format!("http://{address}")})
     );

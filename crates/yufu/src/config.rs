@@ -75,6 +75,7 @@ fields! {
     "people.address_failures" Shape::Number(1, 100_000), "50", "Failed sign-ins per address at once; one more every ten seconds.";
     "people.number_passcodes" Shape::Number(1, 100_000), "5", "Passcodes per number at once; one more every ten minutes.";
     "people.address_passcodes" Shape::Number(1, 100_000), "20", "Passcodes per address at once; one more each minute.";
+    "people.address_authorizations" Shape::Number(1, 100_000_000), "1000", "Authorizations and QR codes begun per address at once; five more each second.";
     "wechat.interaction_life" SECONDS, "1800", "Seconds that an authorization page may be left open.";
     "wechat.scan_life" SECONDS, "300", "Seconds that a QR code lives.";
     "wechat.scan_repeat" SECONDS, "60", "Seconds for which a scan's code is said again to the poller that got it.";
@@ -508,6 +509,8 @@ impl Raw {
             address_failures: self.rate("people.address_failures", Lifetime::seconds(10)),
             number_passcodes: self.rate("people.number_passcodes", Lifetime::minutes(10)),
             address_passcodes: self.rate("people.address_passcodes", Lifetime::minutes(1)),
+            address_authorizations: self
+                .rate("people.address_authorizations", Lifetime::from_millis(200)),
             ..Settings::default()
         };
         settings.state_limits.in_client = self.size("wechat.state_in_client");

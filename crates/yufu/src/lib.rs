@@ -1,5 +1,13 @@
 //! The roof: command line, configuration and wiring; the courier, the sweeper and the sandbox.
 
+/// Prints a line. A reader that went away (`yufu client list | head -1`) is no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub mod bench;
 pub mod cli;
 pub mod config;

@@ -59,12 +59,12 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
         )),
     ];
     if json {
-        println!(
+        say!(
             "{}",
             serde_json::json!({"platform": config.public_url, "listen": address.to_string()})
         );
     } else {
-        println!("yufu serves {} on {address}", config.public_url);
+        say!("yufu serves {} on {address}", config.public_url);
     }
     let server = tokio::spawn(listen::serve(listener, tls, router(house.clone()), closing));
     signals.asked_to_stop().await;

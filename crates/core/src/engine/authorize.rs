@@ -39,10 +39,12 @@ impl Engine {
         match &channel {
             Channel::Scan => {
                 let browser = visitor.browser.ok_or(stay(Refusal::WrongBrowser))?;
+                self.count_row(visitor, now).map_err(stay)?;
                 let bound = (!client.policy.public_scan).then(|| self.browser_hash(browser));
                 Ok(self.begin_scan(admitted, bound, Vec::new(), now).await?)
             }
             Channel::SignedScan(signature) => {
+                self.count_row(visitor, now).map_err(stay)?;
                 let nonce = self.check_signature(&client.id, signature, now).await?;
                 Ok(self.begin_scan(admitted, None, vec![nonce], now).await?)
             }
@@ -58,8 +60,7 @@ impl Engine {
                     force_consent: admitted.force_consent,
                     scan: None,
                 };
-                let signed_in = self.session(visitor.session, now).await?;
-                Ok(self.enter(&client, interaction, signed_in, now).await?)
+                Ok(self.enter(&client, interaction, visitor, now).await?)
             }
         }
     }
@@ -83,9 +84,10 @@ impl Engine {
         &self,
         client: &Arc<Client>,
         interaction: Interaction,
-        signed_in: Option<SignedIn>,
+        visitor: &Visitor<'_>,
         now: Timestamp,
     ) -> Result<Step, Stop> {
+        let signed_in = self.session(visitor.session, now).await?;
         let user = signed_in.as_ref().map(|s| s.user.id);
         let grant = self.standing(user, &client.id).await?;
         let next = interaction.next(user, grant.as_deref());
@@ -100,6 +102,7 @@ impl Engine {
                 now
             ));
         }
+        self.count_row(visitor, now)?;
         let secret = settled!(|_round| self.keep(client, &interaction, now))?;
         let asked = self.asked(client, &interaction, secret).await?;
         Ok(match signed_in {

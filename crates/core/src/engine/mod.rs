@@ -18,7 +18,8 @@ use async_trait::async_trait;
 use crate::client::{AuthorizeRefusal, StateLimits};
 use crate::id::{ClientId, Number, UserId};
 use crate::keyring::{Key, Keyring, MasterKey, Minted};
-use crate::limit::{Limiter, Rate};
+use crate::limit::{Limiter, Rate, network};
+use crate::message::Visitor;
 use crate::refusal::{Fault, Refusal, Stop};
 use crate::secret::{Entropy, Layout, Secret, SecretHash};
 use crate::store::{Browse, Change, Clash, Event, GrantKey, Record, Store, UserKey};
@@ -72,6 +73,8 @@ pub struct Settings {
     pub account_failures: Rate,
     /// Failed sign-ins allowed per address.
     pub address_failures: Rate,
+    /// Authorizations and scans begun per address: each leaves a row until it is swept.
+    pub address_authorizations: Rate,
     /// Passcodes sent per number.
     pub number_passcodes: Rate,
     /// Passcodes sent per address.
@@ -102,6 +105,10 @@ impl Default for Settings {
             address_failures: Rate {
                 burst: 50,
                 each: Lifetime::seconds(10),
+            },
+            address_authorizations: Rate {
+                burst: 1000,
+                each: Lifetime::from_millis(200),
             },
             number_passcodes: Rate {
                 burst: 5,
@@ -256,6 +263,14 @@ impl Engine {
     /// The lists of the data, for pages and commands.
     pub fn browse(&self) -> &dyn Browse {
         &*self.ports.browse
+    }
+
+    /// Counts something that will leave a row behind without anybody having proved anything.
+    fn count_row(&self, visitor: &Visitor<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let key = format!("authorize:{}", network(visitor.address));
+        let rate = self.settings.address_authorizations;
+        let counted = self.limiter.attempt(&key, rate, now);
+        counted.map_err(|_| Refusal::TooFast)
     }
 
     /// The token that a form must bring back to prove that this house made it for `binding`.

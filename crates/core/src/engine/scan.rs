@@ -195,8 +195,7 @@ impl Engine {
             force_consent: true,
             scan: Some(number),
         };
-        let signed_in = self.session(visitor.session, now).await?;
-        self.enter(&client, interaction, signed_in, now).await
+        self.enter(&client, interaction, visitor, now).await
     }
 
     async fn mark_scanned(&self, number: Number, now: Timestamp) -> Result<(), Halt> {

@@ -9,6 +9,10 @@ use yufu_core::refusal::{Refusal, Stop};
 use yufu_core::ticket::{Code, Kind};
 use yufu_core::user::UserStatus;
 
+use yufu_core::engine::Settings;
+use yufu_core::limit::Rate;
+use yufu_core::time::Lifetime;
+
 use crate::world::*;
 
 #[tokio::test]
@@ -173,6 +177,7 @@ async fn who_is_not_signed_in_signs_in_then_is_asked_then_answered() {
 
     let mei = w.sign_in(&w.mei, NOW).await;
     let mei = Visitor {
+        address: "192.0.2.1",
         session: Some(&mei),
         browser: Some("b"),
     };
@@ -190,6 +195,7 @@ async fn a_silent_request_is_answered_by_the_look_after_signing_in() {
     let secret = asked.interaction.expose().to_owned();
     let mei = w.sign_in(&w.mei, NOW).await;
     let mei = Visitor {
+        address: "192.0.2.1",
         session: Some(&mei),
         browser: Some("b"),
     };
@@ -280,6 +286,7 @@ async fn another_browser_and_an_unreadable_secret_are_turned_away() {
     let secret = asked.interaction.expose();
     w.store.lists();
     let nobody = Visitor {
+        address: "192.0.2.1",
         session: Some(&mei),
         browser: None,
     };
@@ -299,6 +306,7 @@ async fn another_browser_and_an_unreadable_secret_are_turned_away() {
         .begin(
             request,
             &Visitor {
+                address: "192.0.2.1",
                 session: Some(&mei),
                 browser: None,
             },
@@ -920,4 +928,36 @@ async fn a_client_bound_later_gives_its_users_a_unionid_without_asking() {
         site.unwrap().unionid,
         "one per developer"
     );
+}
+
+#[tokio::test]
+async fn an_address_may_leave_a_bounded_number_of_authorizations_open() {
+    let settings = Settings {
+        address_authorizations: Rate {
+            burst: 2,
+            each: Lifetime::seconds(10),
+        },
+        ..Settings::default()
+    };
+    let w = World::with(settings).await;
+    let session = w.sign_in(&w.mei, NOW).await;
+    w.begin(
+        page_request(&w.page, "snsapi_userinfo"),
+        &stranger("b"),
+        NOW,
+    )
+    .await
+    .unwrap();
+    w.scan(&w.site, "b", NOW).await;
+    for request in [
+        page_request(&w.page, "snsapi_userinfo"),
+        scan_request(&w.site),
+    ] {
+        let stopped = w.begin(request, &stranger("b"), NOW).await;
+        assert_eq!(refused(stopped), Refusal::TooFast);
+    }
+    // What is answered at once leaves nothing open and is not counted.
+    let silent = page_request(&w.page, "snsapi_base");
+    code_of(w.begin(silent, &user(&session), NOW).await.unwrap());
+    w.scan(&w.site, "b", at(10)).await;
 }

@@ -244,6 +244,7 @@ async fn a_phone_without_a_session_signs_in_first() {
     assert_eq!(state(&w, &uuid, DESK, NOW).await, PollState::Scanned);
     let mei = w.sign_in(&w.mei, NOW).await;
     let phone = Visitor {
+        address: "192.0.2.1",
         session: Some(&mei),
         browser: Some("phone"),
     };
@@ -251,6 +252,7 @@ async fn a_phone_without_a_session_signs_in_first() {
     let step = w.act(secret, Act::Approve, &phone, NOW).await.unwrap();
     assert!(matches!(step, Step::ScanAnswered { allowed: true, .. }));
     let none = Visitor {
+        address: "192.0.2.1",
         session: Some(&mei),
         browser: None,
     };
@@ -384,6 +386,7 @@ fn sign(app: &App, ticket: &Secret, nonce: &str, timestamp: &str) -> ScanSignatu
 
 async fn begin(w: &World, signature: ScanSignature, now: Timestamp) -> Result<Step, Stop> {
     let nobody = Visitor {
+        address: "192.0.2.1",
         session: None,
         browser: None,
     };

@@ -298,7 +298,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(Settings::default()).await
+        // A test is one address, and its time stands still.
+        let mut settings = Settings::default();
+        settings.address_authorizations.burst = 1_000_000;
+        Self::with(settings).await
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
@@ -589,6 +592,7 @@ pub(crate) fn draft(
 /// A visitor who is signed in; the session is also the browser, so that each person has their own.
 pub(crate) fn user(session: &str) -> Visitor<'_> {
     Visitor {
+        address: "192.0.2.1",
         session: Some(session),
         browser: Some(session),
     }
@@ -597,6 +601,7 @@ pub(crate) fn user(session: &str) -> Visitor<'_> {
 /// A visitor who is not signed in.
 pub(crate) fn stranger(browser: &str) -> Visitor<'_> {
     Visitor {
+        address: "192.0.2.1",
         session: None,
         browser: Some(browser),
     }

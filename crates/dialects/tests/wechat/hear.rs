@@ -3,7 +3,9 @@
 use yufu_core::message::{Challenge, Channel, PollState, TokenGrant, TokenRequest};
 use yufu_core::refusal::Refusal;
 use yufu_core::secret::Secret;
+use yufu_dialects::endpoint::Operation;
 use yufu_dialects::http::Request;
+use yufu_dialects::wechat::DIALECT;
 
 use crate::world::*;
 
@@ -324,6 +326,26 @@ fn v15_07_authorize_names_what_is_missing() {
 }
 
 /// §14: JustAuth does not encode the address, and puts an `&` at the end.
+#[test]
+fn s4_3_the_login_script_sends_no_response_type() {
+    let query = "appid=wx0123456789abcdef&scope=snsapi_login&redirect_uri=r&state=s&login_type=jssdk&self_redirect=default";
+    let Operation::Authorize { parse, .. } = DIALECT.find("/connect/qrconnect").unwrap().operation
+    else {
+        panic!("another operation");
+    };
+    assert_eq!(
+        parse(&Request::get("/connect/qrconnect", query))
+            .unwrap()
+            .response_type,
+        None
+    );
+    let bare = query.replace("&login_type=jssdk", "");
+    assert_eq!(
+        parse(&Request::get("/connect/qrconnect", &bare)),
+        Err(Refusal::ResponseTypeUnsupported)
+    );
+}
+
 #[test]
 fn v15_07_an_address_that_is_not_encoded_is_taken_up_to_its_first_ampersand() {
     let query = "response_type=code&appid=wx0123456789abcdef&redirect_uri=https://www.example.com/cb?a=1&b=2&scope=snsapi_login&state=s&";

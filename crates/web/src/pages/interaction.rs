@@ -29,7 +29,7 @@ pub(super) async fn show(
 async fn look(visit: &Visit, secret: &str) -> Response {
     let engine = &visit.house.engine;
     match engine
-        .look(secret, &visit.cookies.visitor(), visit.now)
+        .look(secret, &visit.cookies.visitor(&visit.address), visit.now)
         .await
     {
         Ok(Step::Authenticate(asked)) => sign::show(visit, &place(&asked), None),
@@ -101,7 +101,7 @@ async fn acted(visit: &mut Visit, secret: &str) -> Response {
     let house = visit.house.clone();
     let engine = &house.engine;
     let step = engine
-        .look(secret, &visit.cookies.visitor(), visit.now)
+        .look(secret, &visit.cookies.visitor(&visit.address), visit.now)
         .await;
     let asked = match step {
         Ok(Step::Authenticate(asked)) => return sign::act(visit, &place(&asked)).await,
@@ -121,7 +121,12 @@ async fn acted(visit: &mut Visit, secret: &str) -> Response {
         _ => return look(visit, secret).await,
     };
     match engine
-        .proceed(secret, act, &visit.cookies.visitor(), visit.now)
+        .proceed(
+            secret,
+            act,
+            &visit.cookies.visitor(&visit.address),
+            visit.now,
+        )
         .await
     {
         Ok(step) => answered(visit, step, Some(&asked)),

@@ -49,12 +49,12 @@ pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
                 serde_json::json!({"check": check.name, "ok": ok, "says": text})
             })
             .collect();
-        println!("{}", serde_json::json!({"ok": bad == 0, "checks": rows}));
+        say!("{}", serde_json::json!({"ok": bad == 0, "checks": rows}));
     } else {
         for check in &checks {
             match &check.verdict {
-                Ok(text) => println!("ok    {:8}  {text}", check.name),
-                Err(text) => println!("MEND  {:8}  {text}", check.name),
+                Ok(text) => say!("ok    {:8}  {text}", check.name),
+                Err(text) => say!("MEND  {:8}  {text}", check.name),
             }
         }
     }

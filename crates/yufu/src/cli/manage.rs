@@ -154,9 +154,9 @@ pub(super) fn words(stop: Stop) -> String {
 
 pub(super) fn print(output: &Output, value: &Value, text: &str) {
     if output.json {
-        println!("{value}");
+        say!("{value}");
     } else {
-        println!("{text}");
+        say!("{text}");
     }
 }
 

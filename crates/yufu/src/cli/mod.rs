@@ -194,7 +194,7 @@ async fn execute(command: Command) -> Result<(), String> {
         Command::Bench(options) => bench::run(options).await,
         Command::Pages { out, json } => pages(&out, json),
         Command::OpenApi => {
-            print!("{}", yufu_web::openapi::text());
+            say!("{}", yufu_web::openapi::text().trim_end());
             Ok(())
         }
     }
@@ -292,16 +292,16 @@ fn migrate(place: &Place, dry_run: bool, json: bool) -> Result<(), String> {
         store.close();
     }
     if json {
-        println!(
+        say!(
             "{}",
             serde_json::json!({"file": path, "version": version, "pending": pending, "done": !dry_run})
         );
     } else if pending.is_empty() {
-        println!("{} is up to date (version {version})", path.display());
+        say!("{} is up to date (version {version})", path.display());
     } else if dry_run {
-        println!("{}: would apply {}", path.display(), pending.join(", "));
+        say!("{}: would apply {}", path.display(), pending.join(", "));
     } else {
-        println!("{}: applied {}", path.display(), pending.join(", "));
+        say!("{}: applied {}", path.display(), pending.join(", "));
     }
     Ok(())
 }
@@ -333,12 +333,12 @@ fn pages(out: &Path, json: bool) -> Result<(), String> {
     let path = out.join("index.html");
     std::fs::write(&path, page).map_err(|error| failed(&path, error))?;
     if json {
-        println!(
+        say!(
             "{}",
             serde_json::json!({"pages": gallery.len(), "index": path})
         );
     } else {
-        println!("{} pages. Open {}", gallery.len(), path.display());
+        say!("{} pages. Open {}", gallery.len(), path.display());
     }
     Ok(())
 }

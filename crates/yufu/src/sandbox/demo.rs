@@ -213,7 +213,7 @@ impl Knock {
             }
         }
         if let Some(lang) = self.params.get("lang").and_then(Lang::from_param) {
-            let cookie = format!("yufu_lang={}; Path=/; SameSite=Lax", lang.short());
+            let cookie = format!("yufu_lang={}; Path=/; HttpOnly; SameSite=Lax", lang.short());
             if let Ok(cookie) = HeaderValue::try_from(cookie) {
                 headers.append(header::SET_COOKIE, cookie);
             }

@@ -171,6 +171,7 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
     // One developer, one phone: a test run signs in more often than any person would.
     settings.number_passcodes.burst = 1000;
     settings.address_passcodes.burst = 1000;
+    settings.address_authorizations.burst = 1_000_000;
     let store_options = Options {
         max_pages: options.max_pages,
         ..Options::default()
@@ -280,15 +281,18 @@ fn say(options: &DevOptions, world: &World, platform: &str, app: &str, folder: &
             "clients": world.clients,
             "people": world.people,
         });
-        println!("{line}");
+        say!("{line}");
         return;
     }
-    println!("yufu dev is ready. Click here first:  {app}");
-    println!("  platform  {platform}");
+    say!("yufu dev is ready. Click here first:  {app}");
+    say!("  platform  {platform}");
     for client in &world.clients {
-        println!(
+        say!(
             "  {:8}  {}  {}  {}",
-            client.kind, client.appid, client.secret, client.name
+            client.kind,
+            client.appid,
+            client.secret,
+            client.name
         );
     }
     let people: Vec<String> = world
@@ -300,11 +304,11 @@ fn say(options: &DevOptions, world: &World, platform: &str, app: &str, folder: &
         .people
         .first()
         .map_or("", |person| person.password.as_str());
-    println!("  people    {} (password {password})", people.join(", "));
+    say!("  people    {} (password {password})", people.join(", "));
     if options.data.is_some() {
-        println!("  data      {}", folder.display());
+        say!("  data      {}", folder.display());
     }
-    println!("Stop with Ctrl-C.");
+    say!("Stop with Ctrl-C.");
 }
 
 impl SeededPerson {
@@ -314,7 +318,7 @@ impl SeededPerson {
             name: self.nickname.clone(),
             phone: self.phone.clone(),
             password: self.password.clone(),
-            avatar: None,
+            avatar: seed::has_face(&self.name).then(|| seed::face_path(&self.name)),
         }
     }
 }

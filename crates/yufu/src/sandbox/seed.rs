@@ -1,6 +1,7 @@
 //! The seeded world: two developers, their clients, three people. Kept beside the database with
 //! its secrets, so that a data folder that is opened again tells them again.
 
+use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,11 @@ pub(super) async fn world(
     app_url: &str,
     now: Timestamp,
 ) -> Result<World, String> {
+    // Processes that start at once on one folder seed it one after the other.
+    let key = folder.join("yufu.key");
+    let _turn = File::open(&key)
+        .and_then(|key| key.lock().map(|()| key))
+        .map_err(|error| format!("{} cannot be locked: {error}", key.display()))?;
     let path = folder.join("dev.json");
     match std::fs::read_to_string(&path) {
         Ok(text) => {
@@ -192,11 +198,22 @@ async fn move_link(
     Ok(())
 }
 
-/// Where a seeded person's picture is. The third person has none.
+/// Whether a seeded person has a picture: the third one has none.
+pub(super) fn has_face(name: &str) -> bool {
+    name != "ana"
+}
+
+/// The path of a seeded person's picture.
+pub(super) fn face_path(name: &str) -> String {
+    format!("/mmopen/vi_32/{name}/132")
+}
+
+/// Where a seeded person's picture is; empty for none.
 fn face(name: &str, platform: &str) -> String {
-    match name {
-        "ana" => String::new(),
-        _ => format!("{platform}/mmopen/vi_32/{name}/132"),
+    if has_face(name) {
+        format!("{platform}{}", face_path(name))
+    } else {
+        String::new()
     }
 }
 

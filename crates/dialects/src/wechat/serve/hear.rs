@@ -43,6 +43,8 @@ fn authorize(
     let appid = need(params, "appid", Refusal::MissingClientId)?;
     let response_type = match (&channel, params.filled("response_type")) {
         _ if params.is_malformed("response_type") => return Err(Refusal::ResponseTypeUnsupported),
+        // §4.3: the login script of web pages sends none.
+        (Channel::Scan, None) if params.get("login_type") == Some("jssdk") => None,
         (Channel::InClient | Channel::Scan, None) => {
             return Err(Refusal::ResponseTypeUnsupported);
         }
