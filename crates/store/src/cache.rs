@@ -230,8 +230,18 @@ impl<S: Store + Browse + Feed> Store for Cached<S> {
     }
 
     /// What was committed is heard over the feed, also when this future is dropped.
+    ///
+    /// A race that was lost to another process may be lost because of what is kept here, before
+    /// the feed tells of it: what the list was about is read anew in the next round.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), Clash> {
-        self.inner.commit(changes).await
+        let about: Vec<Touched> = changes.iter().filter_map(Touched::by).collect();
+        let outcome = self.inner.commit(changes).await;
+        if let Err(Clash::Taken(..) | Clash::Exists | Clash::Stale) = outcome {
+            for touched in &about {
+                self.kept.touched(touched);
+            }
+        }
+        outcome
     }
 }
 
