@@ -390,3 +390,43 @@ fn two_processes_on_one_folder_are_one_house() {
     assert_eq!(two.get("/readyz").status, 200);
     two.stop();
 }
+
+#[test]
+fn what_another_process_changed_a_moment_ago_is_no_fault_here() {
+    let data = Temp::new();
+    let (one, two) = (House::dev_in(&data), House::dev_in(&data));
+    let (mut here, mut there) = (Browser::of(&one, 2), Browser::of(&two, 2));
+    here.sign_in();
+    there.sign_in();
+    let fields = |nickname| [("nickname", nickname), ("sex", "0"), ("language", "")];
+    for n in 0..5 {
+        // Both know the person as they are now; then one changes them, and at once the other.
+        let (mine, theirs) = (here.get("/account"), there.get("/account"));
+        let saved = here.press(&mine, "save_profile", &fields("Here"));
+        assert_eq!(saved.status, 303, "{n}");
+        let saved = there.press(&theirs, "save_profile", &fields("There"));
+        assert_eq!(saved.status, 303, "{n}: {}", two.errors());
+        until("it is felt", || {
+            here.get("/account").text().contains("There")
+        });
+    }
+}
+
+#[test]
+fn processes_that_start_at_once_on_an_empty_folder_found_one_world() {
+    for _ in 0..3 {
+        let data = Temp::new();
+        let houses: Vec<House> = std::thread::scope(|scope| {
+            let all = [0, 1, 2].map(|_| scope.spawn(|| House::dev_in(&data)));
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(
+            houses
+                .iter()
+                .all(|house| house.service() == houses[0].service())
+        );
+        for house in &houses {
+            Browser::of(house, 0).sign_in();
+        }
+    }
+}

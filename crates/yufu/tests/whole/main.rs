@@ -7,6 +7,7 @@ mod crash;
 mod files;
 mod house;
 mod pages_http;
+mod people;
 mod policy;
 mod proxy;
 mod scan;

@@ -455,3 +455,59 @@ fn a_scans_no_may_return_to_the_website() {
             .contains("data-denial")
     });
 }
+
+#[test]
+fn a_bound_of_calls_is_told_by_45011_and_counts_for_one_client_alone() {
+    let case = Case::new();
+    let (access, openid) = (
+        text(&case.before, "access_token").to_owned(),
+        text(&case.before, "openid").to_owned(),
+    );
+    let codes = [case.code(), case.code()];
+    case.set("calls_per_minute=5");
+    until("felt", || {
+        case.house.userinfo(&access, &openid).errcode() == 45011
+    });
+    let words = "api minute-quota reach limit, must slower, retry next minute";
+    case.house.userinfo(&access, &openid).refuses(45011, words);
+    for code in &codes {
+        let answer = case.house.exchange(&case.service, code);
+        if answer.errcode() != 0 {
+            answer.refuses(45011, words);
+        }
+    }
+    // Others go on, and without the bound no code was burnt.
+    let stranger = case.house.stranger();
+    case.house
+        .exchange(&stranger, "x")
+        .refuses(40029, "invalid code");
+    case.set("calls_per_minute=0");
+    until("felt", || {
+        case.house.userinfo(&access, &openid).errcode() == 0
+    });
+    for code in &codes {
+        let errcode = case.house.exchange(&case.service, code).errcode();
+        assert!(errcode == 0 || errcode == 40163, "{errcode}");
+    }
+}
+
+/// §3: a virtual person, marked as such; nothing of the real one is told.
+#[test]
+fn a_snapshot_page_gives_a_virtual_person() {
+    let case = Case::new();
+    case.set("snapshot_pages=true");
+    let shape = r#"{"access_token":"<token>","expires_in":7200,"refresh_token":"<token>","openid":"<id>","scope":"snsapi_userinfo","is_snapshotuser":1,"unionid":"<id>"}"#;
+    let mut last = None;
+    until("felt", || {
+        let answer = case.house.exchange(&case.service, &case.code());
+        let is_so = answer.text().contains("is_snapshotuser");
+        last = Some(answer);
+        is_so
+    });
+    let holes = last.unwrap().says("text/plain", shape);
+    assert_ne!(holes[2], text(&case.before, "openid"));
+    assert_ne!(holes[3], text(&case.before, "unionid"));
+    let profile = case.house.userinfo(&holes[0], &holes[2]);
+    assert!(!profile.text().contains('梅'), "{}", profile.text());
+    assert_eq!(case.house.auth(&holes[0], &holes[2]).errcode(), 0);
+}
