@@ -113,9 +113,15 @@ pub async fn serve(
                 tokio::spawn(connection(stream, peer, router, watcher));
             }
             Some(acceptor) => {
-                let handshake = acceptor.accept(stream);
+                let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
+                let mut closing = closing.clone();
                 tokio::spawn(async move {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, handshake).await {
+                    // A client that says nothing does not hold the end up.
+                    let shaken = tokio::select! {
+                        shaken = handshake => shaken,
+                        _ = closing.changed() => return,
+                    };
+                    if let Ok(Ok(stream)) = shaken {
                         connection(stream, peer, router, watcher).await;
                     }
                 });
