@@ -274,3 +274,33 @@ fn in_client_pages_may_be_bound_to_the_clients_browser() {
     let page = house.ask(&Ask::get(&target).header("user-agent", agent));
     assert_eq!(page.status, 303);
 }
+
+#[test]
+fn an_address_begins_a_bounded_number_of_authorizations() {
+    let temp = Temp::new();
+    let more = "[people]\naddress_authorizations = 3\n";
+    let house = House::serve(&settings(&temp, "https://login.example.com", more));
+    let website = client(&house, "website", &[]);
+    let ask = |from: &str| {
+        let params = [
+            ("appid", website.0.as_str()),
+            ("redirect_uri", REDIRECT),
+            ("response_type", "code"),
+            ("scope", "snsapi_login"),
+        ];
+        let target = format!("/connect/qrconnect?{}", query(&params));
+        let page = house.ask(&Ask::get(&target).header("x-forwarded-for", from));
+        assert_eq!(page.status, 200);
+        page.text().contains("/connect/qrcode/")
+    };
+    let begun = (0..12).filter(|_| ask("203.0.113.1")).count();
+    // Five more each second may have come back meanwhile.
+    assert!((3..12).contains(&begun), "{begun}");
+    while ask("203.0.113.1") {}
+    let refused = house.ask(
+        &Ask::get(&format!("/connect/qrconnect?appid={}&redirect_uri={REDIRECT}&response_type=code&scope=snsapi_login", website.0))
+            .header("x-forwarded-for", "203.0.113.1"),
+    );
+    assert!(refused.text().contains("10009") || refused.text().contains("/connect/qrcode/"));
+    assert!(ask("203.0.113.2"), "another address is not held up");
+}
