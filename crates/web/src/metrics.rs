@@ -92,7 +92,9 @@ pub(crate) async fn page(State(house): State<Arc<House>>, request: Request) -> R
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let near = peer.is_some_and(|ip: IpAddr| ip.to_canonical().is_loopback());
     let proxied = ["x-forwarded-for", "forwarded", "x-real-ip"];
-    let proxied = proxied.iter().any(|name| request.headers().contains_key(*name));
+    let proxied = proxied
+        .iter()
+        .any(|name| request.headers().contains_key(*name));
     let mut response = Response::new(Body::empty());
     if !house.front.public_metrics && (!near || proxied) {
         *response.status_mut() = StatusCode::NOT_FOUND;
