@@ -190,15 +190,6 @@ impl NativeIdentity {
     }
 }
 
-/// How refresh tokens of a client behave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefreshPolicy {
-    /// WeChat: the refresh token stays; a live access token is prolonged, a dead one replaced (§10).
-    #[default]
-    Extend,
-}
-
 /// The settings of one client. Every default is the platform's, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -209,8 +200,6 @@ pub struct ClientPolicy {
     pub access_life: Lifetime,
     /// Life of a refresh token (§10, sources contradict: 180 days for mobile, else 30).
     pub refresh_life: Lifetime,
-    /// What refreshing does.
-    pub refresh: RefreshPolicy,
     /// Say that a code is expired (42003) instead of unknown (40029) (§8, sources contradict).
     pub names_expired_code: bool,
     /// On denial in-client return `code=authdeny` besides the state (§3, old clients).
@@ -254,7 +243,6 @@ impl ClientPolicy {
             code_life: Lifetime::minutes(if service { 5 } else { 10 }),
             access_life: Lifetime::seconds(7200),
             refresh_life: Lifetime::days(if kind == ClientKind::Mobile { 180 } else { 30 }),
-            refresh: RefreshPolicy::Extend,
             names_expired_code: false,
             authdeny: false,
             scan_denial_returns: false,

@@ -55,9 +55,15 @@ pub(crate) async fn open(
             .and_then(|v: &HeaderValue| v.to_str().ok());
         value.unwrap_or("").to_owned()
     };
+    // A HEAD that spent a code would keep its answer to itself.
+    let spends = matches!(
+        endpoint.operation,
+        Operation::Token { .. } | Operation::Mini { .. }
+    );
     let method = match parts.method.as_str() {
         "POST" => Some(Method::Post),
-        "GET" | "HEAD" => Some(Method::Get),
+        "GET" => Some(Method::Get),
+        "HEAD" if !spends => Some(Method::Get),
         _ => None,
     };
     let mut request = Request {

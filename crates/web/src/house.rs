@@ -36,6 +36,9 @@ pub struct Front {
     pub port: u16,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// A second name of this server, below the public host, at which scans are polled too; empty
+    /// for none.
+    pub poll_host: String,
     /// In-client pages open only for browsers whose User-Agent holds this; empty for all.
     pub in_client_agent: String,
     /// `/metrics` answers everybody, not only this machine.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{any, get};
 use yufu_dialects::DIALECTS;
@@ -50,6 +51,10 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/readyz", get(metrics::ready))
         .route("/metrics", get(metrics::page))
         .fallback(not_found)
+        .layer(axum::middleware::map_response_with_state(
+            house.clone(),
+            strict_transport,
+        ))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(
             fault::panicked,
         ))
@@ -59,6 +64,17 @@ pub fn router(house: Arc<House>) -> Router {
 /// Where pages written for the platform look for the login script (`docs/facts/wechat.md` §1).
 const fn wx_login_path() -> &'static str {
     "/connect/zh_CN/htmledition/js/wxLogin.js"
+}
+
+/// Where browsers come over TLS, they are told to go on doing so
+/// (`docs/facts/wechat.md` §4.2: a year).
+async fn strict_transport(State(house): State<Arc<House>>, mut response: Response) -> Response {
+    if house.front.is_secure() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
 }
 
 async fn not_found(State(house): State<Arc<House>>, request: Request) -> Response {

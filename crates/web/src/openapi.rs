@@ -188,7 +188,7 @@ pub fn catalogue() -> String {
     let mut text = String::from(
         "# Printed from crates/web/src/openapi.rs; a test keeps it fresh.\n\
          aid: yufu\nname: yufu\n\
-         description: An OAuth 2.0 authorization server compatible with WeChat login, to be run by yourself.\n\
+         description: \"An OAuth 2.0 authorization server compatible with WeChat login, to be run by yourself.\"\n\
          type: Index\nspecificationVersion: '0.19'\ntags:\n  - Authentication\n  - OAuth\n  - Login\napis:\n",
     );
     let parts = [
@@ -211,7 +211,7 @@ pub fn catalogue() -> String {
     for (id, name, about) in parts {
         let _ = write!(
             text,
-            "  - aid: yufu:{id}\n    name: {name}\n    description: {about}\n    humanURL: facts/wechat.md\n    \
+            "  - aid: \"yufu:{id}\"\n    name: \"{name}\"\n    description: \"{about}\"\n    humanURL: facts/wechat.md\n    \
              properties:\n      - type: OpenAPI\n        url: openapi.json\n      - type: Documentation\n        \
              url: facts/wechat.md\n      - type: ErrorCodes\n        url: refusals.md\n"
         );

@@ -42,7 +42,8 @@ fn name(house: &House, role: Role) -> String {
         Role::Scan => "yufu_scan",
     };
     match (house.front.is_secure(), role) {
-        (true, Role::Scan) => format!("__Secure-{word}"),
+        // Sent to the poll host too, and then a sibling host could plant one: only where it is set.
+        (true, Role::Scan) if !house.front.poll_host.is_empty() => format!("__Secure-{word}"),
         (true, _) => format!("__Host-{word}"),
         (false, _) => format!("{word}_{}", house.front.port),
     }
@@ -159,10 +160,9 @@ fn set(house: &House, role: Role, value: &str, seconds: Option<u32>) -> HeaderVa
     }
     match (house.front.is_secure(), role) {
         (true, Role::Scan) => {
-            // The poll host may be a name below ours (`lp.` of the public host).
-            let host = house.front.host();
-            if host.parse::<IpAddr>().is_err() && host.contains('.') {
-                text.push_str(&format!("; Domain={host}"));
+            // The poll host is a name below ours.
+            if !house.front.poll_host.is_empty() {
+                text.push_str(&format!("; Domain={}", house.front.host()));
             }
             text.push_str("; Secure; SameSite=None; Partitioned");
         }

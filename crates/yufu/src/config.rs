@@ -54,7 +54,8 @@ const SECONDS: Shape = Shape::Number(1, 400 * 86_400);
 fields! {
     "platform.public_url" Shape::Text, "", "Needed. The address under which browsers and clients reach the platform, without a path: https, or http on this machine alone.";
     "platform.listen" Shape::Text, "127.0.0.1:8420", "Where the server listens: address and port.";
-    "platform.trusted_proxies" Shape::List, "[]", "IP addresses of proxies whose X-Forwarded-For is believed.";
+    "platform.trusted_proxies" Shape::List, "[]", "IP addresses of proxies whose X-Forwarded-For is believed. Needed when a proxy in front speaks TLS: without it all callers share the proxy's address and its limits; [] if they shall.";
+    "platform.poll_host" Shape::Text, "", "A second name of this server, below the public host, at which scans are polled too; the mark of scans is then sent there as well.";
     "platform.in_client_agent" Shape::Text, "", "In-client pages open only for browsers whose User-Agent holds this text; empty for all.";
     "platform.public_metrics" Shape::Flag, "false", "Whether /metrics answers everybody instead of this machine alone.";
     "tls.certificate" Shape::Text, "", "A PEM file with the certificate chain; empty when a proxy in front speaks TLS.";
@@ -71,7 +72,8 @@ fields! {
     "people.passcode_life" SECONDS, "300", "Seconds that a passcode lives.";
     "people.passcode_resend" SECONDS, "60", "Seconds until another passcode goes to the same number.";
     "people.passcode_attempts" Shape::Number(1, 100), "5", "How often a passcode may be tried.";
-    "people.account_failures" Shape::Number(1, 100_000), "10", "Failed sign-ins per account at once; one more each minute.";
+    "people.account_failures" Shape::Number(1, 100_000), "10", "Failed sign-ins per account and address at once; one more each minute.";
+    "people.account_failures_all" Shape::Number(1, 100_000), "100", "Failed sign-ins per account from everywhere at once; one more every six seconds.";
     "people.address_failures" Shape::Number(1, 100_000), "50", "Failed sign-ins per address at once; one more every ten seconds.";
     "people.number_passcodes" Shape::Number(1, 100_000), "5", "Passcodes per number at once; one more every ten minutes.";
     "people.address_passcodes" Shape::Number(1, 100_000), "20", "Passcodes per address at once; one more each minute.";
@@ -98,6 +100,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Believed proxies.
     pub trusted_proxies: Vec<IpAddr>,
+    /// A second name at which scans are polled; empty for none.
+    pub poll_host: String,
     /// The mark of in-client browsers.
     pub in_client_agent: String,
     /// Whether `/metrics` is public.
@@ -112,6 +116,8 @@ pub struct Config {
     pub cache_entries: usize,
     /// The master key.
     pub master: MasterKey,
+    /// The file that the master key came from; `None` when it was given itself.
+    pub master_file: Option<PathBuf>,
     /// Where passcodes go; `None` for the standard error stream.
     pub sms_file: Option<PathBuf>,
     /// The engine's settings.
@@ -359,6 +365,24 @@ impl Raw {
             Some((Value::List(items), _)) => items.clone(),
             _ => Vec::new(),
         };
+        let behind_a_proxy = public_url
+            .as_ref()
+            .is_some_and(|url| url.starts_with("https://"))
+            && self.text("tls.certificate").is_empty();
+        if behind_a_proxy && !self.values.contains_key("platform.trusted_proxies") {
+            self.complain(
+                "platform.trusted_proxies",
+                "is needed with a proxy in front that speaks TLS: its IP addresses, such as [\"127.0.0.1\"]",
+            );
+        }
+        let poll_host = self.text("platform.poll_host");
+        let public_host = public_url.as_deref().and_then(|url| url.split_once("://"));
+        let public_host = public_host
+            .and_then(|(_, rest)| host_of(rest))
+            .unwrap_or("");
+        if !poll_host.is_empty() && !poll_host.ends_with(&format!(".{public_host}")) {
+            self.complain("platform.poll_host", "must be a name below the public host");
+        }
         let trusted_proxies: Vec<IpAddr> =
             proxies.iter().filter_map(|ip| ip.parse().ok()).collect();
         if trusted_proxies.len() != proxies.len() {
@@ -390,6 +414,7 @@ impl Raw {
             public_url: public_url?,
             listen: listen.ok()?,
             trusted_proxies,
+            poll_host,
             in_client_agent: self.text("platform.in_client_agent"),
             public_metrics: self.flag("platform.public_metrics"),
             tls,
@@ -399,6 +424,9 @@ impl Raw {
                 .filter(|n| *n > 0),
             cache_entries: self.size("store.cache_entries"),
             master: master?,
+            master_file: Some(self.text("keys.master_file"))
+                .filter(|file| !file.is_empty())
+                .map(|file| folder.join(file)),
             sms_file,
             settings,
             keep_events: Lifetime::days(self.number("audit.keep_days")),
@@ -506,6 +534,7 @@ impl Raw {
             platform_ticket_life: self.seconds("wechat.platform_ticket_life"),
             secret_overlap: self.seconds("wechat.secret_overlap"),
             account_failures: self.rate("people.account_failures", Lifetime::minutes(1)),
+            account_failures_all: self.rate("people.account_failures_all", Lifetime::seconds(6)),
             address_failures: self.rate("people.address_failures", Lifetime::seconds(10)),
             number_passcodes: self.rate("people.number_passcodes", Lifetime::minutes(10)),
             address_passcodes: self.rate("people.address_passcodes", Lifetime::minutes(1)),
@@ -628,7 +657,7 @@ mod tests {
 
     fn minimal() -> String {
         format!(
-            "[platform]\npublic_url = \"https://login.example.com/\"\n[store]\npath = \"yufu.db\"\n\
+            "[platform]\npublic_url = \"https://login.example.com/\"\ntrusted_proxies = []\n[store]\npath = \"yufu.db\"\n\
              [keys]\nmaster = \"{KEY}\"\n[sms]\ndeliver = \"stderr\"\n"
         )
     }
@@ -681,6 +710,21 @@ mod tests {
                 "{expected}\n{all:#?}"
             );
         }
+    }
+
+    #[test]
+    fn a_proxy_in_front_is_named() {
+        let text = minimal().replace("trusted_proxies = []\n", "");
+        let all = complaints(&text);
+        assert!(
+            all[0].starts_with("missing: platform.trusted_proxies is needed"),
+            "{all:?}"
+        );
+        let text = minimal().replace("[store]", "poll_host = \"lp.login.example.com\"\n[store]");
+        let config = read(&text, Path::new("/"), &nothing).unwrap_or_else(|c| panic!("{c}"));
+        assert_eq!(config.poll_host, "lp.login.example.com");
+        let text = text.replace("lp.login.example.com", "evil.example.com");
+        assert!(complaints(&text)[0].contains("must be a name below the public host"));
     }
 
     #[test]

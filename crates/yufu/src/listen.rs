@@ -110,7 +110,9 @@ pub async fn serve(
         let (router, watcher) = (router.clone(), graceful.watcher());
         match &tls {
             None => {
-                tokio::spawn(connection(stream, peer, router, watcher));
+                // Plain HTTP speaks version 1 only: nobody needs version 2 without TLS, and to
+                // guess the version means to wait for bytes without an end.
+                tokio::spawn(connection(stream, peer, router, watcher, false));
             }
             Some(acceptor) => {
                 let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
@@ -122,7 +124,8 @@ pub async fn serve(
                         _ = closing.changed() => return,
                     };
                     if let Ok(Ok(stream)) = shaken {
-                        connection(stream, peer, router, watcher).await;
+                        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        connection(stream, peer, router, watcher, h2).await;
                     }
                 });
             }
@@ -142,6 +145,7 @@ async fn connection<S>(
     peer: SocketAddr,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
+    h2: bool,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -151,6 +155,11 @@ async fn connection<S>(
         router.call(request)
     });
     let mut builder = Builder::new(TokioExecutor::new());
+    builder = if h2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -159,6 +168,8 @@ async fn connection<S>(
     builder
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(PATIENCE)
+        .keep_alive_timeout(PATIENCE)
         .max_header_list_size(64 * 1024);
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)

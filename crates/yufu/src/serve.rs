@@ -24,6 +24,9 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
         Some((certificate, key)) => Some(listen::tls(certificate, key)?),
         None => None,
     };
+    if let Some(path) = &config.sms_file {
+        courier::open_private(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     let listener = listen::bind(config.listen).await?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let options = Options {
@@ -43,6 +46,7 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
         public_url: config.public_url.clone(),
         port: address.port(),
         trusted_proxies: config.trusted_proxies,
+        poll_host: config.poll_host,
         in_client_agent: config.in_client_agent,
         public_metrics: config.public_metrics,
     };
@@ -50,7 +54,13 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
     let (stop, closing) = watch::channel(false);
     let delivery = config.sms_file.map_or(Delivery::Stderr, Delivery::File);
     let workers = [
-        tokio::spawn(courier::run(home.store.clone(), delivery, closing.clone())),
+        tokio::spawn(courier::run(
+            home.store.clone(),
+            delivery,
+            clock.clone(),
+            house.engine.settings().passcode_life,
+            closing.clone(),
+        )),
         tokio::spawn(sweeper::run(
             home.store.clone(),
             clock,
@@ -79,11 +89,12 @@ pub async fn run(config: Config, json: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// SIGTERM and SIGINT, heard from the moment this is made: before anybody is told that the server
+/// SIGTERM, SIGINT and SIGHUP (a terminal that was closed), heard from the moment this is made: before anybody is told that the server
 /// is ready, or whoever stops it at once would cut it off.
 pub struct Signals {
     term: Signal,
     int: Signal,
+    hup: Signal,
 }
 
 impl Signals {
@@ -96,14 +107,16 @@ impl Signals {
         Ok(Self {
             term: hear(SignalKind::terminate())?,
             int: hear(SignalKind::interrupt())?,
+            hup: hear(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for either.
+    /// Waits for any of them.
     pub async fn asked_to_stop(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.int.recv() => {}
+            _ = self.hup.recv() => {}
         }
     }
 }

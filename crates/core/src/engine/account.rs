@@ -37,25 +37,32 @@ pub struct SignUp {
 
 /// An attempt that was counted before it was made; forgiven when it succeeds.
 struct Counted {
-    keys: [(String, Rate); 2],
+    keys: Vec<(String, Rate)>,
     now: Timestamp,
 }
 
 impl Engine {
     /// Counts an attempt against the account and the address.
     fn count(&self, phone: &Phone, address: &str, now: Timestamp) -> Result<Counted, Refusal> {
-        let keys = [
-            (format!("account:{phone}"), self.settings.account_failures),
+        let network = network(address);
+        // A stranger elsewhere cannot keep somebody out at ten failures, and many strangers
+        // together have a bound too.
+        let keys = vec![
             (
-                format!("address:{}", network(address)),
-                self.settings.address_failures,
+                format!("account:{phone}:{network}"),
+                self.settings.account_failures,
             ),
+            (
+                format!("account:{phone}"),
+                self.settings.account_failures_all,
+            ),
+            (format!("address:{network}"), self.settings.address_failures),
         ];
         self.count_all(keys, now).map_err(Refusal::TooManyFailures)
     }
 
     /// Counts against every key or none; the error says how long to wait.
-    fn count_all(&self, keys: [(String, Rate); 2], now: Timestamp) -> Result<Counted, Lifetime> {
+    fn count_all(&self, keys: Vec<(String, Rate)>, now: Timestamp) -> Result<Counted, Lifetime> {
         for (i, (key, rate)) in keys.iter().enumerate() {
             if let Err(wait) = self.limiter.attempt(key, *rate, now) {
                 for (key, rate) in keys.iter().take(i) {
@@ -262,7 +269,7 @@ impl Engine {
     ) -> Result<(), Stop> {
         // Before the limits: who asks again at once is told to wait and loses nothing by it.
         self.passcode_before(phone, scene, now).await?;
-        let keys = [
+        let keys = vec![
             (
                 format!("send number:{phone}"),
                 self.settings.number_passcodes,

@@ -69,8 +69,10 @@ pub struct Settings {
     pub secret_overlap: Lifetime,
     /// The most bytes of a state.
     pub state_limits: StateLimits,
-    /// Failed sign-ins allowed per account.
+    /// Failed sign-ins allowed per account and address.
     pub account_failures: Rate,
+    /// Failed sign-ins allowed per account from everywhere.
+    pub account_failures_all: Rate,
     /// Failed sign-ins allowed per address.
     pub address_failures: Rate,
     /// Authorizations and scans begun per address: each leaves a row until it is swept.
@@ -101,6 +103,10 @@ impl Default for Settings {
             account_failures: Rate {
                 burst: 10,
                 each: Lifetime::minutes(1),
+            },
+            account_failures_all: Rate {
+                burst: 100,
+                each: Lifetime::seconds(6),
             },
             address_failures: Rate {
                 burst: 50,

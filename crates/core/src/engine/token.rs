@@ -34,7 +34,6 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Tokens, Stop> {
         let client = self.known_client(&request.client).await?;
-        self.count_call(&client, now)?;
         let needs_secret = !matches!(request.grant, TokenGrant::Refresh { .. });
         if let TokenGrant::Refresh {
             at_code_endpoint: true,
@@ -45,6 +44,7 @@ impl Engine {
             return Err(Refusal::GrantTypeUnsupported.into());
         }
         let client = client.authenticate(request.secret.as_ref(), needs_secret, address, now)?;
+        self.count_call(client.client(), now)?;
         match &request.grant {
             TokenGrant::Code { code, verifier } => {
                 let verifier = verifier.as_ref().map(Secret::expose);
@@ -286,8 +286,8 @@ impl Engine {
             return Err(Refusal::GrantTypeUnsupported.into());
         };
         let client = self.known_client(&request.client).await?;
-        self.count_call(&client, now)?;
         let client = client.authenticate(request.secret.as_ref(), true, address, now)?;
+        self.count_call(client.client(), now)?;
         settled!(|_round| self.pay_mini(&client, code, now))
     }
 

@@ -107,7 +107,7 @@ texts! {
     ScanGo: "登录成功，正在返回…", "Logged in. Going back…";
     ScanGoLink: "没有跳转？点这里", "Not moving? Tap here";
     ScanTrouble: "网络不通，正在重试…", "No connection. Trying again…";
-    ScanNoScript: "此页面未启用脚本：在手机上确认后，请刷新本页。", "Scripts are off: reload this page after you confirm on the phone.";
+    ScanNoScript: "本页需要脚本才能得知扫码结果：请启用 JavaScript 后刷新。", "This page needs scripts to hear from your phone: switch them on and reload.";
     ScanDev: "在“手机”上打开", "Open on the “phone”";
     ScanDevHint: "开发模式：不用手机，直接打开确认页。", "In development, no phone is needed.";
 

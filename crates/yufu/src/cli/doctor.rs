@@ -1,5 +1,7 @@
 //! `yufu doctor`: what would go wrong, before it does.
 
+use std::path::Path;
+
 use yufu_core::time::Timestamp;
 use yufu_store::SqliteStore;
 use yufu_web::clock;
@@ -21,11 +23,31 @@ const NO_EARLIER: Timestamp = Timestamp::from_seconds(1_767_225_600);
 pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
     let mut checks = Vec::new();
     let mut check = |name, verdict| checks.push(Check { name, verdict });
+    let mut readable = true;
     if let Some(path) = place.config_path() {
-        let verdict = read_config(&path).map(|config| format!("{} is sound", config.public_url));
+        let config = read_config(&path);
+        readable = config.is_ok();
+        if let Ok(config) = &config {
+            if let Some((certificate, key)) = &config.tls {
+                let verdict = crate::listen::tls(certificate, key);
+                check("tls", verdict.map(|_| "certificate and key fit".to_owned()));
+            }
+            if let Some(path) = &config.sms_file {
+                check("sms", sms(path));
+            }
+            if let Some(path) = &config.master_file {
+                check("key file", private(path));
+            }
+        }
+        let verdict = config.map(|config| format!("{} is sound", config.public_url));
         check("settings", verdict);
     }
-    match place.database() {
+    // A file of settings that cannot be read is said once.
+    match if readable {
+        place.database()
+    } else {
+        Err(String::new())
+    } {
         Ok(path) => {
             check("database", database(&path));
             check("disk", disk(&path));
@@ -34,6 +56,7 @@ pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
                 check("keys", keys);
             }
         }
+        Err(error) if error.is_empty() => {}
         Err(error) => check("database", Err(error)),
     }
     check("clock", time());
@@ -65,9 +88,9 @@ pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
     }
 }
 
-fn database(path: &std::path::Path) -> Result<String, String> {
+fn database(path: &Path) -> Result<String, String> {
     if !path.exists() {
-        let parent = path.parent().unwrap_or(path);
+        let parent = folder_of(path);
         return if parent.is_dir() {
             Ok(format!(
                 "{} will be made at the first start",
@@ -85,10 +108,43 @@ fn database(path: &std::path::Path) -> Result<String, String> {
     }
 }
 
-/// Free disk, as `df` sees it: the standard library has no call for it.
-fn disk(path: &std::path::Path) -> Result<String, String> {
+/// The folder of a file; this one for a bare name.
+fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Whether passcodes can be written, without leaving a file behind.
+fn sms(path: &Path) -> Result<String, String> {
+    if path.exists() {
+        private(path)
+    } else if folder_of(path).is_dir() {
+        Ok(format!("{} will be made", path.display()))
+    } else {
+        Err(format!(
+            "{} is no folder; make it first",
+            folder_of(path).display()
+        ))
+    }
+}
+
+/// Whether a file is for its owner alone.
+fn private(path: &Path) -> Result<String, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata =
+        std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
+        let path = path.display();
+        return Err(format!(
+            "{path} may be read by others; run: chmod 600 {path}"
+        ));
+    }
+    Ok(format!("{} is its owner's alone", path.display()))
+}
+
+/// Free disk, as `df` sees it: the standard library has no call for it.
+fn disk(path: &Path) -> Result<String, String> {
+    let folder = folder_of(path);
     let output = std::process::Command::new("df")
         .arg("-Pk")
         .arg(folder)

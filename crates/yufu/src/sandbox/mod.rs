@@ -202,6 +202,7 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         public_url: platform_url.clone(),
         port,
         trusted_proxies: Vec::new(),
+        poll_host: String::new(),
         in_client_agent: String::new(),
         public_metrics: false,
     };
@@ -219,11 +220,14 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
     ));
     let demo = demo::router(demo::Demo::new(&world, &platform_url, &app_url));
 
+    let passcode_life = home.engine.settings().passcode_life;
     let (stop, closing) = watch::channel(false);
     let tasks = [
         tokio::spawn(courier::run(
             home.store.clone(),
             Delivery::Inbox(inbox),
+            clock.clone(),
+            passcode_life,
             closing.clone(),
         )),
         tokio::spawn(sweeper::run(

@@ -516,6 +516,22 @@ fn the_doctor_says_what_is_well_and_what_is_not() {
         !temp.names().contains(&"yufu.db".to_owned()),
         "the doctor changes nothing"
     );
+    // What serve would stumble over.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(temp.join("master.key"), open).unwrap();
+    let text = std::fs::read_to_string(config).unwrap();
+    temp.write(
+        "yufu.toml",
+        text.replace("sms.jsonl", "nowhere/sms.jsonl")
+            + "[tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n",
+    );
+    let output = yufu(&["doctor", "--config", config]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    for wants in ["MEND  tls", "MEND  sms", "MEND  key file"] {
+        assert!(said.contains(wants), "{wants}\n{said}");
+    }
+    temp.write("yufu.toml", text);
+    temp.write("master.key", crate::serve::KEY);
     // A text where the database should be.
     temp.write(
         "yufu.db",

@@ -40,14 +40,14 @@ fn cookies_are_those_of_tls() {
         session.ends_with("; Path=/; HttpOnly; Max-Age=2592000; Secure; SameSite=Lax"),
         "{session}"
     );
-    // The mark of scans goes along in frames and to the poll host below ours.
+    // The mark of scans goes along in frames, and no sibling host can plant one.
     let (_, qr) = browser.qr_at(&website.0, REDIRECT);
     let cookies = qr.all("set-cookie");
     let scan = cookies
         .iter()
-        .find(|c| c.starts_with("__Secure-yufu_scan="))
+        .find(|c| c.starts_with("__Host-yufu_scan="))
         .unwrap();
-    let tail = "; Path=/; HttpOnly; Domain=login.example.com; Secure; SameSite=None; Partitioned";
+    let tail = "; Path=/; HttpOnly; Secure; SameSite=None; Partitioned";
     assert!(scan.ends_with(tail), "{scan}");
     // Only the registered host frames the page, and nobody's page else.
     let policy = qr.header("content-security-policy").unwrap();
@@ -100,12 +100,33 @@ fn forms_come_from_the_public_origin() {
 #[test]
 fn a_scan_login_across_the_hosts() {
     let temp = Temp::new();
-    let house = proxied(&temp);
+    let config = settings(
+        &temp,
+        "https://login.example.com",
+        "[wechat]\npoll_hold = 0\n",
+    );
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("[store]", "poll_host = \"lp.login.example.com\"\n[store]");
+    std::fs::write(&config, text).unwrap();
+    let house = House::serve(&config);
     let who = person(&house);
     let website = client(&house, "website", &[]);
     let mut desk = Browser::new(&house, who.clone());
     let mut phone = Browser::new(&house, who);
-    let (uuid, _) = desk.qr_at(&website.0, REDIRECT);
+    let (uuid, qr) = desk.qr_at(&website.0, REDIRECT);
+    // Where a second poll host is set, the mark goes there too.
+    let tail = "; Path=/; HttpOnly; Domain=login.example.com; Secure; SameSite=None; Partitioned";
+    let cookies = qr.all("set-cookie");
+    assert!(
+        cookies
+            .iter()
+            .any(|c| c.starts_with("__Secure-yufu_scan=") && c.ends_with(tail)),
+        "{cookies:?}"
+    );
+    assert_eq!(
+        qr.header("strict-transport-security"),
+        Some("max-age=31536000")
+    );
     phone.go_through(&format!("/connect/confirm?uuid={uuid}"), "allow");
     let cookie = format!("__Secure-yufu_scan={}", desk.cookie("scan").unwrap());
     let ask = Ask::get(&format!("/connect/l/qrconnect?uuid={uuid}")).host("lp.login.example.com");

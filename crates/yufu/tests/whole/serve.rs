@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use crate::house::{Ask, Browser, House, Temp, until, yufu};
 
 /// A master key of tests.
-const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// Writes a minimal file of settings for this public address, with more at its end.
 pub(crate) fn settings(temp: &Temp, public_url: &str, more: &str) -> PathBuf {
@@ -195,7 +195,10 @@ fn another_master_key_does_not_open_an_old_database() {
     );
     assert!(!said.contains("ffff"));
     assert_eq!(std::fs::read(temp.join("yufu.db")).unwrap(), before);
-    assert_eq!(temp.names(), ["master.key", "yufu.db", "yufu.toml"]);
+    assert_eq!(
+        temp.names(),
+        ["master.key", "sms.jsonl", "yufu.db", "yufu.toml"]
+    );
     temp.write("master.key", KEY);
     House::serve(&config).stop();
 }

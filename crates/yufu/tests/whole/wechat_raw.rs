@@ -233,12 +233,21 @@ fn head_and_other_methods() {
             "{method} {target}"
         );
     }
-    // HEAD spends nothing.
+    // HEAD spends nothing: it would keep the answer to itself.
+    house
+        .ask(&Ask::new("HEAD", PATH))
+        .header("content-length")
+        .unwrap();
     let service = house.service();
     let mut browser = Browser::of(&house, 0);
     browser.sign_in();
     assert_eq!(house.ask(&Ask::new("HEAD", "/nowhere")).status, 404);
     let code = browser.code(&service.0, "snsapi_base");
+    let target = format!(
+        "{PATH}?appid={}&secret={}&code={code}&grant_type=authorization_code",
+        service.0, service.1
+    );
+    house.ask(&Ask::new("HEAD", &target));
     house.tokens(&service, &code);
 }
 
@@ -276,12 +285,22 @@ fn slow_headers_and_slow_bodies_are_cut_off() {
     let house = House::dev();
     let mut head = house.wire();
     head.send(b"GET /sns/auth HTTP/1.1\r\nHost: ");
+    // Nothing at all, and the beginning of another version, which only TLS may bring.
+    let mut silent = house.wire();
+    let mut other = house.wire();
+    other.send(b"PRI * HT");
+    let mut idle = house.wire();
+    idle.send(b"GET /sns/auth HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(idle.answer().unwrap().status, 200);
     let mut body = house.wire();
     body.send(
         format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nappid=").as_bytes(),
     );
     let began = yufu_web::clock::mark();
     assert!(head.is_closed());
+    assert!(silent.is_closed());
+    assert!(other.is_closed());
+    assert!(idle.is_closed());
     assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
     // A body that does not come is an answer or an end, not a connection for ever.
     let answer = body.answer();
