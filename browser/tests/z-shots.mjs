@@ -87,6 +87,15 @@ test('shots: the QR code and the phone', async (t) => {
     if (small === 'phone') await shoot(t, phone, 'confirm-done.phone');
     await greeted(desktop, house, '梅 Zoé 🐟');
   }
+  const [cancelled, phone] = [await t.page(view('desktop')), await t.page(view('phone'))];
+  await start(cancelled, house, 'scan');
+  await phone.goto((await confirmAddress(cancelled, house)).address);
+  await signIn(phone, house.person('wei'));
+  await phone.click(sel.cancel);
+  await phone.waitForSelector('.mark.apart');
+  await shoot(t, phone, 'confirm-cancelled.phone');
+  await cancelled.waitForSelector('#wx_after_cancel:visible');
+  await shoot(t, cancelled, 'scan-cancelled.desktop');
   const expired = await t.page(view('desktop'));
   await expired.route(/\/connect\/l\/qrconnect/, (route) =>
     route.fulfill({ contentType: 'text/javascript', body: "window.wx_errcode=402;window.wx_code='';" }));
@@ -97,17 +106,23 @@ test('shots: the QR code and the phone', async (t) => {
 
 test('shots: passcodes, signing up, errors, the sandbox', async (t) => {
   const { house } = t;
-  for (const name of ['phone', 'desktop']) {
+  // Numbers of their own: a second letter to one number has to wait a minute, and the page says so.
+  for (const [name, stranger, known] of [
+    ['phone', '+447700900123', house.person('mei').phone],
+    ['desktop', '+447700900124', house.person('ana').phone],
+  ]) {
     const page = await t.page(view(name));
     await page.goto(`${house.platform}/account/sign-up`);
-    await page.fill('#phone', '+447700900123');
+    await page.fill('#phone', stranger);
     await page.click('button[value=send_passcode]');
-    await passcode(page.context(), house, '+447700900123');
+    await passcode(page.context(), house, stranger);
+    assert.equal(await page.locator(sel.problem).count(), 0);
     await shoot(t, page, `sign-up.${name}`);
     await page.goto(`${house.platform}/account/sign-in?by=passcode`);
-    await page.fill('#phone', '+8613800000001');
+    await page.fill('#phone', known);
     await page.click('button[value=send_passcode]');
-    await passcode(page.context(), house, '+8613800000001');
+    await passcode(page.context(), house, known);
+    assert.equal(await page.locator(sel.problem).count(), 0);
     await shoot(t, page, `passcode.${name}`);
     await page.goto(`${house.platform}/dev/inbox`);
     await shoot(t, page, `inbox.${name}`);
@@ -120,7 +135,49 @@ test('shots: passcodes, signing up, errors, the sandbox', async (t) => {
     await shoot(t, page, `start.${name}`);
     await signInAt(page, house, house.person('mei'));
     await page.goto(`${house.platform}/account/password`);
-    if (name === 'phone') await shoot(t, page, 'password.phone');
+    if (name === 'phone') {
+      await shoot(t, page, 'password.phone');
+      await page.goto(`${house.platform}/account`);
+      await page.click('button[value=sign_out]');
+      await page.waitForSelector('.mark.joined');
+      await shoot(t, page, 'signed-out.phone');
+      await page.goto(`${house.platform}/account/reset`);
+      await page.fill('#phone', house.person('wei').phone);
+      await page.click('button[value=send_passcode]');
+      await passcode(page.context(), house, house.person('wei').phone);
+      await shoot(t, page, 'reset.phone');
+    } else {
+      await page.goto(`${house.platform}/dev/codes`);
+      await page.selectOption('#client', house.client('service').appid);
+      await page.click('button[value=issue]');
+      await page.waitForSelector('.done[role=status] code');
+      await shoot(t, page, 'codes.desktop');
+    }
     await page.context().close();
   }
+});
+
+test('shots: a no, and what the app may not have any more', async (t) => {
+  const { house } = t;
+  const page = await t.page(view('phone'));
+  await start(page, house, 'page');
+  await signIn(page, house.person('mei'));
+  await page.click(sel.deny);
+  await page.waitForURL(/\/callback\/page\?/);
+  await shoot(t, page, 'demo-denied.phone');
+  await start(page, house, 'native');
+  await page.click(sel.deny);
+  await page.waitForURL(/\/oauth\?/);
+  await shoot(t, page, 'native-denied.phone');
+  await start(page, house, 'page');
+  await page.click(sel.allow);
+  await greeted(page, house, '梅 Zoé 🐟');
+  await page.goto(`${house.platform}/account`);
+  await page.click('.grant summary');
+  await page.click('button[value=revoke]');
+  await page.waitForSelector('.done[role=status]');
+  await page.goto(`${house.app}/me`);
+  await page.click('button[value=userinfo]');
+  await page.getByText('40001').first().waitFor();
+  await shoot(t, page, 'demo-error.phone');
 });
