@@ -902,3 +902,39 @@ async fn the_apps_a_user_authorized_are_listed_newest_first_until_revoked() {
 fn named(client: &yufu_core::client::Client, developer: &yufu_core::client::Developer) -> String {
     format!("{} by {}", client.name, developer.name)
 }
+
+#[tokio::test]
+async fn strangers_elsewhere_do_not_lock_somebody_out_at_once() {
+    let settings = Settings {
+        account_failures: Rate {
+            burst: 3,
+            each: Lifetime::minutes(1),
+        },
+        account_failures_all: Rate {
+            burst: 5,
+            each: Lifetime::minutes(1),
+        },
+        ..Settings::default()
+    };
+    let w = World::with(settings).await;
+    let phone = &w.mei.phone;
+    let attempt = async |password: &str, address: &str| {
+        let proof = Proof::Password(Secret::new(password));
+        w.engine.sign_in(phone, proof, address, NOW).await
+    };
+    for _ in 0..3 {
+        let refusal = refused(attempt("no", "198.51.100.1").await);
+        assert_eq!(refusal, Refusal::WrongCredentials);
+    }
+    let waits = |refusal: Refusal| matches!(refusal, Refusal::TooManyFailures(_));
+    assert!(waits(refused(attempt("no", "198.51.100.1").await)));
+    attempt(w.mei.password, "192.0.2.1").await.unwrap();
+    // Together they have a bound too.
+    for address in ["198.51.100.2", "198.51.100.3"] {
+        assert_eq!(
+            refused(attempt("no", address).await),
+            Refusal::WrongCredentials
+        );
+    }
+    assert!(waits(refused(attempt(w.mei.password, "192.0.2.1").await)));
+}
