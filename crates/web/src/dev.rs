@@ -206,14 +206,18 @@ async fn issued(visit: &Visit) -> Response {
     let now: Timestamp = visit.now;
     match engine.issue_mini_code(&client, user, now).await {
         Ok(code) => {
-            let life = match engine.client(&client).await {
-                Ok(client) => client.policy.code_life.as_seconds(),
-                Err(_) => 0,
+            let (name, life) = match engine.client(&client).await {
+                Ok(client) => (client.name.clone(), client.policy.code_life.as_seconds()),
+                Err(_) => (client.to_string(), 0),
+            };
+            let person = match engine.user(user).await {
+                Ok(user) => user.profile.nickname.clone(),
+                Err(_) => user.to_string(),
             };
             let issued = view::IssuedCode {
                 code: code.expose().to_owned(),
-                client: client.to_string(),
-                person: user.to_string(),
+                client: name,
+                person,
                 seconds_left: u32::try_from(life).unwrap_or(0),
             };
             codes_page(visit, Some(issued))

@@ -106,6 +106,8 @@ impl DemoError {
         self.lang.t(match self.errcode {
             0 => T::MeansNoCode,
             -1 => T::MeansBusy,
+            -2 => T::NativeCancelled,
+            -4 => T::NativeDenied,
             40001 | 40014 | 41001 => T::MeansBadAccess,
             40003 => T::MeansBadOpenid,
             40013 | 41002 => T::MeansBadAppid,
