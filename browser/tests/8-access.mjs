@@ -33,7 +33,7 @@ test('access: a whole login without scripts', async (t) => {
   await page.goto(`${house.app}/me`);
   await logOut(page, house);
   await start(page, house, 'scan');
-  assert.match(await page.locator('main').innerText(), /未启用脚本/);
+  assert.match(await page.locator('main').innerText(), /本页需要脚本/);
 });
 
 test('access: a phone without scripts answers a scan, by passcode', async (t) => {
