@@ -2,7 +2,7 @@
 
 use crate::house::{Ask, Browser, House, field, form_of, in_client};
 
-/// The headers of every page (house.md, Pages).
+/// The headers of every page.
 #[track_caller]
 fn guarded(page: &crate::house::Answer) {
     assert_eq!(
