@@ -685,3 +685,18 @@ fn logs_hold_no_secret() {
         assert!(!found, "a secret lies in the database");
     }
 }
+
+#[test]
+fn the_bench_prints_every_row_and_leaves_nothing_behind() {
+    let temp = Temp::new();
+    let output = crate::house::command(&temp)
+        .args(["bench", "--requests", "100", "--connections", "8", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 7, "{report}");
+    assert!(rows.iter().all(|row| row["requests"] == 100), "{report}");
+    assert_eq!(temp.names(), Vec::<String>::new());
+}

@@ -79,7 +79,7 @@ impl Drop for Temp {
     }
 }
 
-fn command(temp: &Temp) -> Command {
+pub(crate) fn command(temp: &Temp) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yufu"));
     // Settings of whoever runs the tests must not reach the servers.
     for (name, _) in std::env::vars_os() {
