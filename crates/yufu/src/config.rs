@@ -646,4 +646,5 @@ pub fn reference() -> String {
 }
 
 #[cfg(test)]
+#[path = "config/tests.rs"]
 mod tests;
