@@ -34,11 +34,33 @@ pub enum Kind {
     Nonce = 8,
     /// A client's standing with the platform: its latest own token and signing ticket.
     Platform = 9,
+    /// A login at an upstream between its beginning and its end: its secret is the `state`.
+    Transaction = 10,
+    /// Proves an upstream login until a phone number is bound, or a choice made.
+    Bind = 11,
+    /// A device that is logged in at the login backend: its secrets are session and refresh token.
+    Device = 12,
+    /// The upstream tokens of an identity, encrypted.
+    Vault = 13,
+    /// An upstream token that a device was shown, by its keyed hash.
+    Shown = 14,
+    /// An upstream code that was sent to the upstream: its existence is the refusal of the next.
+    Spent = 15,
+    /// An answer that is said again to the same idempotency key, sealed.
+    Answer = 16,
+    /// An account whose deletion was asked for; due at its end.
+    Erasure = 17,
+    /// A profile that is to be read again; due at its end.
+    Sync = 18,
+    /// Two accounts that were merged; final at its end.
+    Merge = 19,
+    /// When passcodes were sent to a number.
+    Sends = 20,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 20] = [
         Self::Interaction,
         Self::Session,
         Self::Scan,
@@ -48,6 +70,17 @@ impl Kind {
         Self::Refresh,
         Self::Nonce,
         Self::Platform,
+        Self::Transaction,
+        Self::Bind,
+        Self::Device,
+        Self::Vault,
+        Self::Shown,
+        Self::Spent,
+        Self::Answer,
+        Self::Erasure,
+        Self::Sync,
+        Self::Merge,
+        Self::Sends,
     ];
 
     /// The kind of a number kept in a database.
@@ -67,6 +100,17 @@ impl Kind {
             Self::Refresh => "refresh",
             Self::Nonce => "nonce",
             Self::Platform => "platform",
+            Self::Transaction => "transaction",
+            Self::Bind => "bind",
+            Self::Device => "device",
+            Self::Vault => "vault",
+            Self::Shown => "shown",
+            Self::Spent => "spent",
+            Self::Answer => "answer",
+            Self::Erasure => "erasure",
+            Self::Sync => "sync",
+            Self::Merge => "merge",
+            Self::Sends => "sends",
         }
     }
 
@@ -77,6 +121,10 @@ impl Kind {
             Self::Nonce => Lifetime::minutes(30),
             // Over is over: nothing asks how these ended.
             Self::Interaction | Self::Scan | Self::Passcode => Lifetime::minutes(60),
+            // How a session ended is told to the device for a week.
+            Self::Device => Lifetime::days(7),
+            // What is due is done before it is swept, also after a long standstill.
+            Self::Erasure | Self::Sync | Self::Merge => Lifetime::days(400),
             _ => Lifetime::days(1),
         }
     }
@@ -302,6 +350,16 @@ pub struct Passcode {
     pub attempts: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// Makes the MAC of this sending another than that of the last one with the same digits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nonce: u64,
+    /// Nonces and MACs of the ones that this one replaced, so that a late message is told apart
+    /// from a wrong guess.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<(u64, SecretHash)>,
+    /// Whether it was used.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub used: bool,
 }
 
 /// What a passcode may be used for; one of another scene never matches.
@@ -314,15 +372,35 @@ pub enum Scene {
     SignUp,
     /// A forgotten password.
     Reset,
+    /// Logging in at the login backend, which makes an account where there is none.
+    Login,
+    /// Binding a number to an upstream login.
+    Bind,
+    /// A new number for an account.
+    Change,
+    /// Proving the number that an account has.
+    Verify,
 }
 
 impl Scene {
+    /// The scenes of the login backend.
+    pub const OF_LOGIN: [Self; 4] = [Self::Login, Self::Bind, Self::Change, Self::Verify];
+
+    /// Reads the word of one of [`Scene::OF_LOGIN`]; `None` for any other.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::OF_LOGIN.into_iter().find(|known| known.word() == word)
+    }
+
     /// The word for it in rows and letters.
     pub const fn word(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
             Self::SignUp => "sign_up",
             Self::Reset => "reset",
+            Self::Login => "login",
+            Self::Bind => "bind",
+            Self::Change => "change",
+            Self::Verify => "verify",
         }
     }
 }
@@ -384,6 +462,11 @@ pub struct Refresh {
 /// A flag that is off is not written.
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+/// A number that is nothing is not written.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Whether nothing was ever ended: seldom is, so it is not written.

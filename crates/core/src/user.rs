@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::UserId;
+use crate::id::{ClientId, UserId};
+use crate::identity::{Identity, IdentityKey, Person, Provider};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -76,6 +77,10 @@ impl fmt::Display for Phone {
 pub enum Handle {
     /// A phone number that was proved by a passcode, or set by an operator.
     Phone(Phone),
+    /// An upstream identity, by its key.
+    Identity(Provider, String),
+    /// The person behind upstream identities, by unionid and the account it is valid in.
+    Person(Provider, String),
 }
 
 impl Handle {
@@ -83,7 +88,19 @@ impl Handle {
     pub fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Phone(phone) => ("phone", phone.as_str()),
+            Self::Identity(provider, value) => (provider.word(), value),
+            Self::Person(provider, value) => (provider.person_word(), value),
         }
+    }
+
+    /// The handle of an identity.
+    pub fn of(key: &IdentityKey) -> Self {
+        Self::Identity(key.provider, key.value())
+    }
+
+    /// The handle of a person.
+    pub fn of_person(person: &Person) -> Self {
+        Self::Person(person.provider, person.value())
     }
 }
 
@@ -178,8 +195,14 @@ impl Profile {
 pub enum UserStatus {
     /// May.
     Active,
-    /// Restricted by the platform: tokens answer 50002.
+    /// Restricted by the platform: tokens answer 50002; at the login backend, disabled.
     Restricted,
+    /// Its owner asked for its end, which comes then (login backend).
+    Deleting(Timestamp),
+    /// Erased: nothing of the person is left but the id (login backend).
+    Deleted,
+    /// Emptied into another account (login backend).
+    Merged(UserId),
 }
 
 /// A person with an account on the platform.
@@ -202,8 +225,60 @@ pub struct User {
     /// When all sessions were last ended ("sign out everywhere"). Sessions that did not begin under
     /// this very value are over: that holds within a millisecond and under a turned clock too.
     pub sessions_from: Timestamp,
+    /// What the user is known by at upstreams (login backend).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Identity>,
+    /// The version of the terms that was accepted (login backend).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub consent: String,
+    /// When the user last logged in (login backend).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// A login that somebody with the number wants in the place of the one there is, and since
+    /// when: it may be had when the time to object is over (login backend).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacing: Option<(IdentityKey, Timestamp)>,
     /// Counts its changes; a change of an older version is refused by the store.
     pub version: u32,
+}
+
+impl User {
+    /// A new account that is known by nothing yet.
+    pub fn new(id: UserId, now: Timestamp) -> Self {
+        Self {
+            id,
+            profile: Profile::default(),
+            phone: None,
+            password: None,
+            status: UserStatus::Active,
+            created_at: now,
+            password_changed_at: None,
+            sessions_from: Timestamp(0),
+            identities: Vec::new(),
+            consent: String::new(),
+            seen_at: None,
+            replacing: None,
+            version: 1,
+        }
+    }
+
+    /// The identity of this key.
+    pub fn identity(&self, key: &IdentityKey) -> Option<&Identity> {
+        self.identities.iter().find(|identity| identity.key == *key)
+    }
+
+    /// The identities at a provider.
+    pub fn identities_of(&self, provider: Provider) -> impl Iterator<Item = &Identity> {
+        self.identities
+            .iter()
+            .filter(move |identity| identity.key.provider == provider)
+    }
+
+    /// The identity at this app of ours, if there is one.
+    pub fn identity_at(&self, provider: Provider, app: &ClientId) -> Option<&Identity> {
+        self.identities_of(provider)
+            .find(|identity| identity.key.app == *app)
+    }
 }
 
 /// Checks a new password: 8 to 128 characters, not the phone number.

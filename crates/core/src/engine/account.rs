@@ -13,7 +13,7 @@ use crate::secret::{Layout, Secret, SecretHash};
 use crate::store::{Change, GrantKey, Letter, Record, UserKey};
 use crate::ticket::{Kind, Passcode, Scene, Session, Ticket};
 use crate::time::{Lifetime, Timestamp};
-use crate::user::{Handle, Phone, Profile, User, UserStatus, check_password};
+use crate::user::{Handle, Phone, Profile, User, check_password};
 
 /// How somebody proves to be the holder of a phone number's account.
 pub enum Proof {
@@ -322,6 +322,9 @@ impl Engine {
             mac: self.passcode_mac(scene, phone, digits.expose()),
             attempts: 0,
             sent_at: now,
+            nonce: 0,
+            former: Vec::new(),
+            used: false,
         };
         let expires_at = now.plus(self.settings.passcode_life);
         let mut changes = vec![match before {
@@ -473,15 +476,10 @@ impl Engine {
         now: Timestamp,
     ) -> User {
         User {
-            id: UserId(self.draw_number()),
             profile,
             phone,
             password,
-            status: UserStatus::Active,
-            created_at: now,
-            password_changed_at: None,
-            sessions_from: Timestamp(0),
-            version: 1,
+            ..User::new(UserId(self.draw_number()), now)
         }
     }
 

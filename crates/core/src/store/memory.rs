@@ -11,7 +11,7 @@ use crate::grant::Grant;
 use crate::id::{ClientId, DeveloperId, GrantId, Number, UserId};
 use crate::keyring::Key;
 use crate::refusal::Fault;
-use crate::store::{Browse, Change, Clash, Event, GrantKey, Letter, Record, Store, UserKey};
+use crate::store::{Browse, Change, Clash, Event, GrantKey, Letter, Notice, Record, Store, UserKey};
 use crate::subject::{Sector, Subject};
 use crate::ticket::{Kind, RawTicket};
 use crate::time::Timestamp;
@@ -35,6 +35,7 @@ struct Maps {
     families: HashMap<Number, Vec<(Kind, Number)>>,
     keys: BTreeMap<u8, Key>,
     letters: BTreeMap<Number, Letter>,
+    notices: BTreeMap<Number, Notice>,
     events: BTreeMap<Number, Event>,
 }
 
@@ -139,6 +140,18 @@ impl Maps {
                 set!(self, undo, letters, letter.number, letter);
             }
             Change::Delivered(number) => unset!(self, undo, letters, number),
+            Change::Notify(notice) => {
+                if self.notices.contains_key(&notice.number) {
+                    return Err(Clash::Exists);
+                }
+                set!(self, undo, notices, notice.number, notice);
+            }
+            Change::Renotify(notice) => {
+                if self.notices.contains_key(&notice.number) {
+                    set!(self, undo, notices, notice.number, notice);
+                }
+            }
+            Change::Notified(number) => unset!(self, undo, notices, number),
             Change::Record(event) => {
                 if self.events.contains_key(&event.number) {
                     return Err(Clash::Exists);
@@ -277,6 +290,18 @@ impl Store for MemoryStore {
         Ok(self.maps().tickets.get(&(kind, number)).cloned())
     }
 
+    async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault> {
+        let maps = self.maps();
+        let mut found: Vec<_> = maps
+            .tickets
+            .values()
+            .filter(|raw| raw.kind == kind && raw.ticket.user == Some(user))
+            .map(|raw| RawTicket::clone(raw))
+            .collect();
+        found.sort_by_key(|raw| raw.ticket.number);
+        Ok(found)
+    }
+
     async fn keys(&self) -> Result<Vec<Key>, Fault> {
         Ok(self.maps().keys.values().cloned().collect())
     }
@@ -341,6 +366,69 @@ impl Browse for MemoryStore {
 
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault> {
         Ok(self.maps().letters.values().take(limit).cloned().collect())
+    }
+
+    async fn notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Fault> {
+        let maps = self.maps();
+        let due = maps.notices.values();
+        let due = due.filter(|notice| !notice.dead && notice.due_at <= now);
+        Ok(due.take(limit).cloned().collect())
+    }
+
+    async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault> {
+        let maps = self.maps();
+        let dead = maps.notices.values().filter(|notice| notice.dead);
+        Ok(dead.take(limit).cloned().collect())
+    }
+
+    async fn due(
+        &self,
+        kind: Kind,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        let maps = self.maps();
+        let due = maps.tickets.values().filter(|raw| {
+            let ticket = &raw.ticket;
+            let open = ticket.taken_at.is_none() && ticket.revoked_at.is_none();
+            raw.kind == kind && open && ticket.expires_at <= now
+        });
+        let mut due: Vec<_> = due.map(|raw| RawTicket::clone(raw)).collect();
+        due.sort_by_key(|raw| (raw.ticket.expires_at, raw.ticket.number));
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn tickets(
+        &self,
+        kind: Kind,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        let maps = self.maps();
+        let mut found: Vec<_> = maps
+            .tickets
+            .values()
+            .filter(|raw| raw.kind == kind && after.is_none_or(|after| raw.ticket.number > after))
+            .map(|raw| RawTicket::clone(raw))
+            .collect();
+        found.sort_by_key(|raw| raw.ticket.number);
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
+        let maps = self.maps();
+        let users = maps.users.values();
+        let users = users.filter(|user| after.is_none_or(|after| user.id > after));
+        Ok(users.take(limit).map(|user| User::clone(user)).collect())
+    }
+
+    async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault> {
+        let maps = self.maps();
+        let events = maps.events.values().rev();
+        let events = events.filter(|event| event.user == Some(user));
+        Ok(events.take(limit).cloned().collect())
     }
 
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault> {

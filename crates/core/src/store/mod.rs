@@ -121,6 +121,12 @@ pub enum Change {
     Post(Letter),
     /// Takes a delivered letter out of the courier's bag.
     Delivered(Number),
+    /// Hands a notice to the courier, who tells a webhook after the commit.
+    Notify(Notice),
+    /// Replaces a notice that could not be delivered; a no-op when it is gone.
+    Renotify(Notice),
+    /// Takes a delivered notice out of the courier's bag.
+    Notified(Number),
     /// Writes a line of the audit.
     Record(Event),
 }
@@ -138,6 +144,29 @@ pub struct Letter {
     pub passcode: String,
     /// When it was posted.
     pub posted_at: Timestamp,
+}
+
+/// News for a webhook, delivered at least once after the commit that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Orders the notices; the message's id for whoever hears it twice.
+    pub number: Number,
+    /// The name of the webhook.
+    pub to: String,
+    /// What happened: a dotted word such as `user.created`.
+    pub about: String,
+    /// To whom.
+    pub user: UserId,
+    /// More about it, as JSON; free of secrets.
+    pub data: String,
+    /// When it happened.
+    pub posted_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried (again).
+    pub due_at: Timestamp,
+    /// Whether it is tried no more.
+    pub dead: bool,
 }
 
 /// A line of the audit: who did what to whom. Holds no secret.
@@ -187,6 +216,9 @@ pub trait Store: Send + Sync {
     async fn subject(&self, user: UserId, sector: &Sector) -> Result<Option<Subject>, Fault>;
     /// A ticket, alive or dead, until it is swept.
     async fn ticket(&self, kind: Kind, number: Number) -> Result<Option<Arc<RawTicket>>, Fault>;
+    /// The tickets of a kind that belong to a user, alive or dead, oldest first, until they are
+    /// swept. Only of [`Kind::Device`] is that kept quick.
+    async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault>;
     /// The stored keys.
     async fn keys(&self) -> Result<Vec<Key>, Fault>;
     /// Applies a list of changes, all or nothing, and answers when it is durable.
@@ -206,6 +238,25 @@ pub trait Browse: Send + Sync {
     async fn grants_of(&self, user: UserId) -> Result<Vec<Grant>, Fault>;
     /// Letters waiting for the courier, oldest first, at most `limit`.
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault>;
+    /// Notices that are due and not dead, oldest first, at most `limit`.
+    async fn notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Fault>;
+    /// Notices that are tried no more, oldest first, at most `limit`.
+    async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault>;
+    /// Tickets of a kind whose end has come and that are neither spent nor revoked, those that
+    /// ended first first, at most `limit`.
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize)
+    -> Result<Vec<RawTicket>, Fault>;
+    /// Tickets of a kind by number above `after`, at most `limit`: to walk them all.
+    async fn tickets(
+        &self,
+        kind: Kind,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault>;
+    /// Users by id above `after`, at most `limit`: to walk them all.
+    async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault>;
+    /// The newest events of a user, newest first, at most `limit`.
+    async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault>;
     /// The newest events, newest first, at most `limit`.
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault>;
     /// Removes tickets whose [`Kind::retention`] is over at `now`, and events before

@@ -14,7 +14,7 @@ use yufu_core::scope::Scopes;
 use yufu_core::secret::Secret;
 use yufu_core::subject::Subject;
 use yufu_core::time::{Lifetime, Timestamp};
-use yufu_core::user::{Profile, Sex, User, UserStatus};
+use yufu_core::user::{Profile, Sex, User};
 use yufu_dialects::endpoint::{Endpoint, Operation};
 use yufu_dialects::http::{Reply, Request, Stamp};
 use yufu_dialects::wechat::DIALECT;
@@ -173,15 +173,9 @@ pub(crate) fn tokens() -> Tokens {
 
 pub(crate) fn user(profile: Profile) -> Arc<User> {
     Arc::new(User {
-        id: UserId(Number(1)),
         profile,
-        phone: None,
-        password: None,
-        status: UserStatus::Active,
-        created_at: STAMP.now,
-        password_changed_at: None,
         sessions_from: STAMP.now,
-        version: 1,
+        ..User::new(UserId(Number(1)), STAMP.now)
     })
 }
 

@@ -24,7 +24,7 @@ use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Store, Us
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket, Ticket};
 use yufu_core::time::Timestamp;
-use yufu_core::user::{Handle, Phone, Profile, User, UserStatus};
+use yufu_core::user::{Handle, Phone, Profile, User};
 use yufu_store::{Cached, Feed, Listener, Options, SqliteStore};
 
 /// A folder of its own, removed with everything in it.
@@ -291,18 +291,15 @@ pub fn client(n: u64, version: u32) -> Client {
 
 pub fn user(n: u64, version: u32) -> User {
     User {
-        id: user_id(n),
         profile: Profile {
             nickname: format!("梅 {n} v{version} \"'\\"),
             ..Profile::default()
         },
         phone: Some(Phone::parse(&format!("138{n:08}")).unwrap()),
         password: Some("$argon2id$…".into()),
-        status: UserStatus::Active,
-        created_at: Timestamp(NOW.0 - n as i64),
-        password_changed_at: None,
         sessions_from: NOW,
         version,
+        ..User::new(user_id(n), Timestamp(NOW.0 - n as i64))
     }
 }
 
