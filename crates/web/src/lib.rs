@@ -7,6 +7,7 @@ pub mod clock;
 pub mod dev;
 mod door;
 mod fault;
+pub mod fetch;
 mod form;
 pub mod house;
 pub mod metrics;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use refusal::{Candidate, LoginRefusal, LoginStop, Taken};
 
 use crate::id::{Number, UserId};
-use crate::identity::{UpstreamApp, VouchedProfile};
+use crate::identity::{UpstreamApp, Vouched, VouchedProfile};
 use crate::limit::Rate;
 use crate::secret::Secret;
 use crate::time::{Lifetime, Timestamp};
@@ -371,6 +371,46 @@ pub struct Authenticated {
     pub platform: String,
     /// When the user last proved themselves in this session.
     pub authenticated_at: Timestamp,
+}
+
+/// What an upstream gave for a code, read and checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Exchanged {
+    /// Who it is, by the upstream's word.
+    pub vouched: Vouched,
+    /// The upstream's tokens.
+    pub tokens: body::VaultTokens,
+    /// How long its access token lives.
+    pub access_life: Lifetime,
+    /// How long its refresh token lives; zero when there is none.
+    pub refresh_life: Lifetime,
+    /// Whether the profile could not be read now and is to be read later (UPS-11).
+    pub profile_due: bool,
+}
+
+/// Why an upstream gave nothing for a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExchangeFailure {
+    /// The code was certainly not spent: nobody was reached, or the upstream said that it is busy.
+    /// The same code may be sent again.
+    Unspent {
+        /// How long to wait.
+        retry_after: Lifetime,
+    },
+    /// The upstream does not know the code (any more).
+    CodeInvalid,
+    /// The code was used before.
+    CodeUsed,
+    /// An answer was lost, and the next try heard that the code was used: by ourselves (UPS-02).
+    Lost,
+    /// We are set up wrongly there.
+    Misconfigured,
+    /// The answer cannot be believed; what it was, with secrets masked, for the audit.
+    Unreadable(String),
+    /// The upstream restricts this user.
+    Restricted,
+    /// Our app may not do this there.
+    ScopeMissing,
 }
 
 /// Secrets inside answers that are kept sealed: written in clear there and nowhere else.

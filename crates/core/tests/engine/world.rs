@@ -22,7 +22,9 @@ use yufu_core::refusal::{Fault, Refusal, Stop};
 use yufu_core::scope::Scopes;
 use yufu_core::secret::{Entropy, Secret};
 use yufu_core::store::memory::MemoryStore;
-use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Record, Store, UserKey};
+use yufu_core::store::{
+    Browse, Change, Clash, Event, GrantKey, Letter, Notice, Record, Store, UserKey,
+};
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket};
 use yufu_core::time::{Lifetime, Timestamp};
@@ -167,6 +169,9 @@ fn word(change: &Change) -> String {
         Change::DropHandle(..) => "drop handle".into(),
         Change::Post(_) => "post".into(),
         Change::Delivered(_) => "delivered".into(),
+        Change::Notify(notice) => format!("notify {}", notice.about),
+        Change::Renotify(_) => "renotify".into(),
+        Change::Notified(_) => "notified".into(),
         Change::Record(event) => format!("event {}", event.what),
     }
 }
@@ -193,6 +198,9 @@ impl Store for Recorder {
             return Err(Fault::new("nothing can be read"));
         }
         self.memory.ticket(kind, number).await
+    }
+    async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault> {
+        self.memory.tickets_of(user, kind).await
     }
     async fn keys(&self) -> Result<Vec<Key>, Fault> {
         self.memory.keys().await
@@ -253,6 +261,34 @@ impl Browse for Recorder {
     }
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault> {
         self.memory.letters(limit).await
+    }
+    async fn notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.memory.notices(now, limit).await
+    }
+    async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.memory.dead_notices(limit).await
+    }
+    async fn due(
+        &self,
+        kind: Kind,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        self.memory.due(kind, now, limit).await
+    }
+    async fn tickets(
+        &self,
+        kind: Kind,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        self.memory.tickets(kind, after, limit).await
+    }
+    async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
+        self.memory.users_after(after, limit).await
+    }
+    async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault> {
+        self.memory.events_of(user, limit).await
     }
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault> {
         self.memory.events(limit).await
