@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::id::{ClientId, Number};
 use crate::refusal::Fault;
+use crate::seal::SealKey;
 use crate::secret::{Entropy, Halves, Layout, Secret, SecretHash, same};
 use crate::ticket::Kind;
 use crate::time::Timestamp;
@@ -161,6 +162,14 @@ impl Presented {
     pub fn proves(&self, stored: &SecretHash) -> bool {
         self.hash == *stored
     }
+
+    /// The key under which answers to this secret's holder are sealed.
+    ///
+    /// # Errors
+    /// As [`SealKey::derive`].
+    pub fn seal_key(&self) -> Result<SealKey, Fault> {
+        SealKey::derive(b"answer", &[&self.proof])
+    }
 }
 
 impl Keyring {
@@ -272,6 +281,33 @@ impl Keyring {
             hmac::sign(&keys.derive, context).as_ref(),
         );
         self.derive(&prk, version, kind, layout, number)
+    }
+
+    /// The key of one version under which this house itself keeps secrets of others; `None` when
+    /// the version is gone.
+    ///
+    /// # Errors
+    /// As [`SealKey::derive`].
+    pub fn vault_key(&self, version: u8) -> Result<Option<SealKey>, Fault> {
+        let Some(keys) = self.version(version) else {
+            return Ok(None);
+        };
+        let material = hmac::sign(&keys.derive, b"vault");
+        SealKey::derive(b"vault", &[material.as_ref()]).map(Some)
+    }
+
+    /// The 32 bytes from which one version's signing key for session assertions follows; `None`
+    /// when the version is gone.
+    pub fn signing_seed(&self, version: u8) -> Option<Zeroizing<[u8; 32]>> {
+        let keys = self.version(version)?;
+        let mut seed = Zeroizing::new([0; 32]);
+        seed.copy_from_slice(hmac::sign(&keys.derive, b"signing").as_ref());
+        Some(seed)
+    }
+
+    /// The versions there are, oldest first.
+    pub fn versions(&self) -> Vec<u8> {
+        self.versions.iter().map(|keys| keys.version).collect()
     }
 
     /// The version under which new secrets are made.

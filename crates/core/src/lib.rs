@@ -25,6 +25,7 @@ pub mod message;
 pub mod redirect;
 pub mod refusal;
 pub mod scope;
+pub mod seal;
 pub mod secret;
 pub mod store;
 pub mod subject;

@@ -674,7 +674,7 @@ impl Engine {
 }
 
 /// The value under which the next sessions begin: the moment, and strictly later than before.
-fn sessions_end(user: &User, now: Timestamp) -> Timestamp {
+pub(super) fn sessions_end(user: &User, now: Timestamp) -> Timestamp {
     now.max(Timestamp(user.sessions_from.0.saturating_add(1)))
 }
 

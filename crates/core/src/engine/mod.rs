@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod authorize;
+pub mod login;
 mod platform;
 mod registry;
 mod scan;
@@ -19,6 +20,7 @@ use crate::client::{AuthorizeRefusal, StateLimits};
 use crate::id::{ClientId, Number, UserId};
 use crate::keyring::{Key, Keyring, MasterKey, Minted};
 use crate::limit::{Limiter, Rate, network};
+use crate::login::LoginSettings;
 use crate::message::Visitor;
 use crate::refusal::{Fault, Refusal, Stop};
 use crate::secret::{Entropy, Layout, Secret, SecretHash};
@@ -81,6 +83,8 @@ pub struct Settings {
     pub number_passcodes: Rate,
     /// Passcodes sent per address.
     pub address_passcodes: Rate,
+    /// The login backend's.
+    pub login: LoginSettings,
 }
 
 impl Default for Settings {
@@ -124,6 +128,7 @@ impl Default for Settings {
                 burst: 20,
                 each: Lifetime::minutes(1),
             },
+            login: LoginSettings::default(),
         }
     }
 }

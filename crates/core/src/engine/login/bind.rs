@@ -1,0 +1,1 @@
+//! Binding a phone number to an upstream login (D2), and choosing between two accounts.

@@ -1,0 +1,1 @@
+//! The vault: upstream tokens, encrypted; logging in again with them (D3).
