@@ -7,6 +7,7 @@
 pub mod call;
 mod json;
 pub mod page;
+pub mod push;
 pub mod refusal;
 pub mod serve;
 

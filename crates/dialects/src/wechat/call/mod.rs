@@ -13,13 +13,13 @@ use yufu_core::secret::Secret;
 
 pub use read::{
     CallError, Granted, MAX_ANSWER_BYTES, Meaning, Reason, Returned, UpstreamProfile, meaning,
-    read_profile, read_return, read_tokens, read_verdict,
+    read_mini, read_profile, read_return, read_tokens, read_verdict,
 };
 
 use crate::http::Method;
 
 /// Everything but the unreserved characters of RFC 3986 §2.3 is escaped.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -166,6 +166,16 @@ impl Upstream {
             .with("code", code.expose())
             .with("grant_type", "authorization_code")
             .maybe("code_verifier", verifier.map(Secret::expose))
+            .call()
+    }
+
+    /// Exchanges a mini program's login code for its session (§7.5).
+    pub fn exchange_mini(&self, code: &Secret) -> Call {
+        Url::new(&self.api, "/sns/jscode2session")
+            .with("appid", self.appid.as_str())
+            .with("secret", self.secret.expose())
+            .with("js_code", code.expose())
+            .with("grant_type", "authorization_code")
             .call()
     }
 

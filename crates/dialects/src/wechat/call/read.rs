@@ -1,6 +1,7 @@
 //! Reading answers: by content, never by header or status (`docs/facts/wechat.md` §2, §7, §8).
 
 use serde_json::{Map, Value};
+use yufu_core::message::MiniSession;
 use yufu_core::refusal::Refusal;
 use yufu_core::scope::Scopes;
 use yufu_core::secret::Secret;
@@ -190,6 +191,20 @@ pub fn read_tokens(body: &[u8]) -> Result<Granted, CallError> {
         // A service client's refresh ends with a comma (§7.2).
         scopes: Scopes::parse(&scopes, ',').ok_or(wrong("scope"))?,
         is_snapshot: answer.is_one("is_snapshotuser"),
+    })
+}
+
+/// Reads the answer to a mini program's exchange (§7.5).
+///
+/// # Errors
+/// [`CallError`]: the platform's refusal, or what is wrong with the answer. No session key is
+/// wrong too: it is what the exchange is for.
+pub fn read_mini(body: &[u8]) -> Result<MiniSession, CallError> {
+    let answer = Answer::read(body)?;
+    Ok(MiniSession {
+        session_key: answer.token("session_key")?.ok_or(missing("session_key"))?,
+        openid: answer.subject("openid")?.ok_or(missing("openid"))?,
+        unionid: answer.subject("unionid")?,
     })
 }
 
