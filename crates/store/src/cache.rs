@@ -16,7 +16,7 @@ use yufu_core::grant::Grant;
 use yufu_core::id::{ClientId, DeveloperId, GrantId, Number, UserId};
 use yufu_core::keyring::Key;
 use yufu_core::refusal::Fault;
-use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Store, UserKey};
+use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Notice, Store, UserKey};
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket};
 use yufu_core::time::Timestamp;
@@ -225,6 +225,10 @@ impl<S: Store + Browse + Feed> Store for Cached<S> {
         }
     }
 
+    async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault> {
+        self.inner.tickets_of(user, kind).await
+    }
+
     async fn keys(&self) -> Result<Vec<Key>, Fault> {
         self.inner.keys().await
     }
@@ -265,6 +269,35 @@ impl<S: Store + Browse + Feed> Browse for Cached<S> {
 
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault> {
         self.inner.letters(limit).await
+    }
+
+    async fn notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.inner.notices(now, limit).await
+    }
+
+    async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.inner.dead_notices(limit).await
+    }
+
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<RawTicket>, Fault> {
+        self.inner.due(kind, now, limit).await
+    }
+
+    async fn tickets(
+        &self,
+        kind: Kind,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        self.inner.tickets(kind, after, limit).await
+    }
+
+    async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
+        self.inner.users_after(after, limit).await
+    }
+
+    async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault> {
+        self.inner.events_of(user, limit).await
     }
 
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault> {

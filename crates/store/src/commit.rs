@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use yufu_core::id::{Number, UserId};
 use yufu_core::refusal::Fault;
-use yufu_core::store::{Change, Clash, Record};
+use yufu_core::store::{Change, Clash, Notice, Record};
 use yufu_core::ticket::{Kind, RawTicket};
 use yufu_core::time::Timestamp;
 
@@ -350,6 +350,22 @@ fn apply(db: &Connection, change: &Change) -> Result<(), Halt> {
             "DELETE FROM letter WHERE number = ?1",
             [number.to_i64()],
         ),
+        Change::Notify(notice) => one(
+            db,
+            "INSERT INTO notice (number, due_at, body) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            (notice.number.to_i64(), due_at(notice), json(notice)?),
+            || Clash::Exists,
+        ),
+        Change::Renotify(notice) => any(
+            db,
+            "UPDATE notice SET due_at = ?2, body = ?3 WHERE number = ?1",
+            (notice.number.to_i64(), due_at(notice), json(notice)?),
+        ),
+        Change::Notified(number) => any(
+            db,
+            "DELETE FROM notice WHERE number = ?1",
+            [number.to_i64()],
+        ),
         Change::Record(event) => one(
             db,
             "INSERT INTO event (number, at, what, user_id, client_id, detail) \
@@ -365,6 +381,11 @@ fn apply(db: &Connection, change: &Change) -> Result<(), Halt> {
             || Clash::Exists,
         ),
     }
+}
+
+/// A notice that is tried no more is never due.
+fn due_at(notice: &Notice) -> Option<i64> {
+    (!notice.dead).then_some(notice.due_at.0)
 }
 
 fn issue(db: &Connection, raw: &RawTicket) -> Result<(), Halt> {

@@ -73,6 +73,9 @@ impl Touched {
             | Change::DropHandle(..)
             | Change::Post(_)
             | Change::Delivered(_)
+            | Change::Notify(_)
+            | Change::Renotify(_)
+            | Change::Notified(_)
             | Change::Record(_) => None,
         }
     }
@@ -112,7 +115,7 @@ const GRANT: u8 = 68;
 
 /// The kinds of tickets that are read again and again, and so worth keeping in memory.
 pub(crate) const fn is_kept(kind: Kind) -> bool {
-    matches!(kind, Kind::Access | Kind::Session)
+    matches!(kind, Kind::Access | Kind::Session | Kind::Device)
 }
 
 /// Somebody in front of a store who keeps what was read.
@@ -364,6 +367,7 @@ mod tests {
         for touched in [
             Touched::Ticket(Kind::Access, Number((1 << 63) - 1)),
             Touched::Ticket(Kind::Session, Number(0)),
+            Touched::Ticket(Kind::Device, Number(5)),
             Touched::Family(Number(7)),
             Touched::Client(ClientId::new("wx1")),
             Touched::Developer(DeveloperId(Number(1))),

@@ -22,11 +22,18 @@ struct Step {
     text: &'static str,
 }
 
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "0001_first",
-    text: include_str!("migrations/0001_first.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "0001_first",
+        text: include_str!("migrations/0001_first.sql"),
+    },
+    Step {
+        version: 2,
+        name: "0002_login",
+        text: include_str!("migrations/0002_login.sql"),
+    },
+];
 
 /// The newest shape that this program knows.
 const KNOWN: u32 = STEPS.len() as u32;

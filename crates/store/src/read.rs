@@ -7,7 +7,7 @@ use yufu_core::grant::Grant;
 use yufu_core::id::{ClientId, DeveloperId, GrantId, Number, UserId};
 use yufu_core::keyring::Key;
 use yufu_core::secret::SecretHash;
-use yufu_core::store::{Event, GrantKey, Letter, UserKey};
+use yufu_core::store::{Event, GrantKey, Letter, Notice, UserKey};
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket, Ticket};
 use yufu_core::time::Timestamp;
@@ -15,6 +15,8 @@ use yufu_core::user::User;
 
 /// The most rows of a list for people.
 const MOST_ROWS: i64 = 10_000;
+/// Of how many of the newest events those of a user at clients are picked out.
+const EVENTS_LOOKED_THROUGH: i64 = 20_000;
 
 pub(crate) fn client(db: &Connection, id: &ClientId) -> Result<Option<Client>, Error> {
     body(db, "SELECT body FROM client WHERE id = ?1", [id.as_str()])
@@ -72,35 +74,121 @@ pub(crate) fn subject(
         .optional()
 }
 
+/// The statement that reads tickets, with its condition.
+macro_rules! tickets_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT number, hash, grant_id, family, client_id, user_id, issued_at, expires_at, \
+             taken_at, revoked_at, version, body FROM ticket WHERE ",
+            $condition
+        )
+    };
+}
+
 pub(crate) fn ticket(
     db: &Connection,
     kind: Kind,
     number: Number,
 ) -> Result<Option<RawTicket>, Error> {
-    db.prepare_cached(
-        "SELECT hash, grant_id, family, client_id, user_id, issued_at, expires_at, taken_at, \
-         revoked_at, version, body FROM ticket WHERE kind = ?1 AND number = ?2",
-    )?
-    .query_row((kind as u8, number.to_i64()), |row| {
-        Ok(RawTicket {
+    db.prepare_cached(tickets_where!("kind = ?1 AND number = ?2"))?
+        .query_row((kind as u8, number.to_i64()), |row| ticket_of(kind, row))
+        .optional()
+}
+
+pub(crate) fn tickets_of(
+    db: &Connection,
+    user: UserId,
+    kind: Kind,
+) -> Result<Vec<RawTicket>, Error> {
+    let user = user.0.to_i64();
+    match kind {
+        // An index that holds only some rows is used when the text says that no other is asked for.
+        Kind::Device => all_tickets(
+            db,
             kind,
-            ticket: Ticket {
-                number,
-                hash: SecretHash(row.get(0)?),
-                grant: opt_number(row, 1)?.map(GrantId),
-                family: opt_number(row, 2)?,
-                client: opt_client(row, 3)?,
-                user: opt_number(row, 4)?.map(UserId),
-                issued_at: Timestamp(row.get(5)?),
-                expires_at: Timestamp(row.get(6)?),
-                taken_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
-                revoked_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
-                version: row.get(9)?,
-                body: row.get(10)?,
-            },
-        })
+            tickets_where!("kind = 12 AND user_id = ?1 ORDER BY number"),
+            [user],
+        ),
+        _ => all_tickets(
+            db,
+            kind,
+            tickets_where!("kind = ?2 AND user_id = ?1 ORDER BY number"),
+            (user, kind as u8),
+        ),
+    }
+}
+
+pub(crate) fn tickets(
+    db: &Connection,
+    kind: Kind,
+    after: Option<Number>,
+    limit: usize,
+) -> Result<Vec<RawTicket>, Error> {
+    all_tickets(
+        db,
+        kind,
+        tickets_where!("kind = ?1 AND number > ?2 ORDER BY number LIMIT ?3"),
+        (kind as u8, after.map_or(-1, Number::to_i64), whole(limit)),
+    )
+}
+
+pub(crate) fn due(
+    db: &Connection,
+    kind: Kind,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<RawTicket>, Error> {
+    let sql = match kind {
+        // As above: of these the done ones lie about for long, and are not in the way.
+        Kind::Erasure | Kind::Sync | Kind::Merge => tickets_where!(
+            "kind = ?1 AND kind IN (17, 18, 19) AND expires_at <= ?2 AND taken_at IS NULL \
+             AND revoked_at IS NULL ORDER BY expires_at, number LIMIT ?3"
+        ),
+        _ => tickets_where!(
+            "kind = ?1 AND expires_at <= ?2 AND taken_at IS NULL AND revoked_at IS NULL \
+             ORDER BY expires_at, number LIMIT ?3"
+        ),
+    };
+    all_tickets(db, kind, sql, (kind as u8, now.0, whole(limit)))
+}
+
+// The numbers in the texts above.
+const _: () = assert!(
+    Kind::Device as u8 == 12
+        && Kind::Erasure as u8 == 17
+        && Kind::Sync as u8 == 18
+        && Kind::Merge as u8 == 19
+);
+
+fn all_tickets(
+    db: &Connection,
+    kind: Kind,
+    sql: &str,
+    params: impl Params,
+) -> Result<Vec<RawTicket>, Error> {
+    db.prepare_cached(sql)?
+        .query_map(params, |row| ticket_of(kind, row))?
+        .collect()
+}
+
+fn ticket_of(kind: Kind, row: &Row<'_>) -> Result<RawTicket, Error> {
+    Ok(RawTicket {
+        kind,
+        ticket: Ticket {
+            number: Number::from_i64(row.get(0)?),
+            hash: SecretHash(row.get(1)?),
+            grant: opt_number(row, 2)?.map(GrantId),
+            family: opt_number(row, 3)?,
+            client: opt_client(row, 4)?,
+            user: opt_number(row, 5)?.map(UserId),
+            issued_at: Timestamp(row.get(6)?),
+            expires_at: Timestamp(row.get(7)?),
+            taken_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+            revoked_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
+            version: row.get(10)?,
+            body: row.get(11)?,
+        },
     })
-    .optional()
 }
 
 pub(crate) fn keys(db: &Connection) -> Result<Vec<Key>, Error> {
@@ -139,6 +227,18 @@ pub(crate) fn users(db: &Connection, limit: usize) -> Result<Vec<User>, Error> {
     )
 }
 
+pub(crate) fn users_after(
+    db: &Connection,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<User>, Error> {
+    bodies(
+        db,
+        "SELECT body FROM user_account WHERE id > ?1 ORDER BY id LIMIT ?2",
+        (after.map_or(-1, |user| user.0.to_i64()), whole(limit)),
+    )
+}
+
 pub(crate) fn grants_of(db: &Connection, user: UserId) -> Result<Vec<Grant>, Error> {
     bodies(
         db,
@@ -156,22 +256,81 @@ pub(crate) fn letters(db: &Connection, limit: usize) -> Result<Vec<Letter>, Erro
     )
 }
 
+/// In two steps, so that neither reads the rest of a queue that stands still.
+pub(crate) fn notices(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Error> {
+    bodies(
+        db,
+        "SELECT body FROM notice WHERE number IN (SELECT number FROM notice \
+         WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY number LIMIT ?2) ORDER BY number",
+        (now.0, whole(limit)),
+    )
+}
+
+pub(crate) fn dead_notices(db: &Connection, limit: usize) -> Result<Vec<Notice>, Error> {
+    bodies(
+        db,
+        "SELECT body FROM notice WHERE due_at IS NULL ORDER BY number LIMIT ?1",
+        [whole(limit)],
+    )
+}
+
+/// The statement that reads events, with what follows their table's name.
+macro_rules! events_from {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, at, what, user_id, client_id, detail FROM ",
+            $rest
+        )
+    };
+}
+
 pub(crate) fn events(db: &Connection, limit: usize) -> Result<Vec<Event>, Error> {
-    db.prepare_cached(
-        "SELECT number, at, what, user_id, client_id, detail FROM event \
-         ORDER BY number DESC LIMIT ?1",
-    )?
-    .query_map([cap(limit)], |row| {
-        Ok(Event {
-            number: Number::from_i64(row.get(0)?),
-            at: Timestamp(row.get(1)?),
-            what: row.get(2)?,
-            user: opt_number(row, 3)?.map(UserId),
-            client: opt_client(row, 4)?,
-            detail: row.get(5)?,
-        })
-    })?
-    .collect()
+    all_events(
+        db,
+        events_from!("event ORDER BY number DESC LIMIT ?1"),
+        [cap(limit)],
+    )
+}
+
+/// What concerns no client is found by an index. An index over the rest would be written at a
+/// random place in every exchange, so of that only the newest are looked through.
+pub(crate) fn events_of(db: &Connection, user: UserId, limit: usize) -> Result<Vec<Event>, Error> {
+    let mut own = all_events(
+        db,
+        events_from!(
+            "event WHERE user_id = ?1 AND client_id IS NULL ORDER BY number DESC LIMIT ?2"
+        ),
+        (user.0.to_i64(), whole(limit)),
+    )?;
+    let at_clients = all_events(
+        db,
+        events_from!(
+            "(SELECT * FROM event ORDER BY number DESC LIMIT ?3) AS newest \
+             WHERE user_id = ?1 AND client_id IS NOT NULL ORDER BY number DESC LIMIT ?2"
+        ),
+        (user.0.to_i64(), whole(limit), EVENTS_LOOKED_THROUGH),
+    )?;
+    if !at_clients.is_empty() {
+        own.extend(at_clients);
+        own.sort_by_key(|event| std::cmp::Reverse(event.number));
+        own.truncate(limit);
+    }
+    Ok(own)
+}
+
+fn all_events(db: &Connection, sql: &str, params: impl Params) -> Result<Vec<Event>, Error> {
+    db.prepare_cached(sql)?
+        .query_map(params, |row| {
+            Ok(Event {
+                number: Number::from_i64(row.get(0)?),
+                at: Timestamp(row.get(1)?),
+                what: row.get(2)?,
+                user: opt_number(row, 3)?.map(UserId),
+                client: opt_client(row, 4)?,
+                detail: row.get(5)?,
+            })
+        })?
+        .collect()
 }
 
 /// One record whose body is JSON.
@@ -207,4 +366,9 @@ fn opt_client(row: &Row<'_>, column: usize) -> Result<Option<ClientId>, Error> {
 
 fn cap(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(MOST_ROWS).min(MOST_ROWS)
+}
+
+/// The limit as the caller set it: who walks takes a short page for the end.
+fn whole(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -15,7 +15,7 @@ use yufu_core::grant::Grant;
 use yufu_core::id::{ClientId, DeveloperId, Number, UserId};
 use yufu_core::keyring::Key;
 use yufu_core::refusal::Fault;
-use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Store, UserKey};
+use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Notice, Store, UserKey};
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket};
 use yufu_core::time::Timestamp;
@@ -178,6 +178,12 @@ impl Store for SqliteStore {
         })
     }
 
+    async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault> {
+        self.read("list the tickets of a user", |db| {
+            read::tickets_of(db, user, kind)
+        })
+    }
+
     async fn keys(&self) -> Result<Vec<Key>, Fault> {
         self.read("read the keys", read::keys)
     }
@@ -213,6 +219,39 @@ impl Browse for SqliteStore {
 
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault> {
         self.read("list the letters", |db| read::letters(db, limit))
+    }
+
+    async fn notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.read("list the notices", |db| read::notices(db, now, limit))
+    }
+
+    async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.read("list the dead notices", |db| read::dead_notices(db, limit))
+    }
+
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<RawTicket>, Fault> {
+        self.read("list what is due", |db| read::due(db, kind, now, limit))
+    }
+
+    async fn tickets(
+        &self,
+        kind: Kind,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        self.read("walk the tickets", |db| {
+            read::tickets(db, kind, after, limit)
+        })
+    }
+
+    async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
+        self.read("walk the users", |db| read::users_after(db, after, limit))
+    }
+
+    async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault> {
+        self.read("list a user's events", |db| {
+            read::events_of(db, user, limit)
+        })
     }
 
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault> {

@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use yufu_core::id::Number;
+use yufu_core::login::body::{
+    Answer, BindTicket, DeviceSession, Erasure, Merge, Sends, Shown, Spent, Sync, Transaction,
+    Vault,
+};
 use yufu_core::secret::SecretHash;
 use yufu_core::ticket::{
     Access, Code, Interaction, Kind, Nonce, Passcode, PlatformStanding, RawTicket, Refresh, Scan,
@@ -61,6 +65,17 @@ fn opens(raw: &RawTicket) -> Result<(), yufu_core::refusal::Fault> {
         Kind::Refresh => raw.open::<Refresh>().map(drop),
         Kind::Nonce => raw.open::<Nonce>().map(drop),
         Kind::Platform => raw.open::<PlatformStanding>().map(drop),
+        Kind::Transaction => raw.open::<Transaction>().map(drop),
+        Kind::Bind => raw.open::<BindTicket>().map(drop),
+        Kind::Device => raw.open::<DeviceSession>().map(drop),
+        Kind::Vault => raw.open::<Vault>().map(drop),
+        Kind::Shown => raw.open::<Shown>().map(drop),
+        Kind::Spent => raw.open::<Spent>().map(drop),
+        Kind::Answer => raw.open::<Answer>().map(drop),
+        Kind::Erasure => raw.open::<Erasure>().map(drop),
+        Kind::Sync => raw.open::<Sync>().map(drop),
+        Kind::Merge => raw.open::<Merge>().map(drop),
+        Kind::Sends => raw.open::<Sends>().map(drop),
     }
 }
 

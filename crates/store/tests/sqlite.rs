@@ -558,25 +558,54 @@ mod files {
         assert_eq!(all_files(&folder).len(), 1);
     }
 
-    /// Files as each released shape left them must open with all that is in them. The shape of
-    /// today is made here; when a second comes, a file of the first is kept beside the tests.
+    /// Files as each released shape left them must open with all that is in them:
+    /// `shapes/<number>.sql` makes such a file, and this test tells what is in it.
     #[tokio::test]
     async fn what_an_older_shape_held_is_still_there() {
         let folder = Folder::new();
+        let old = Connection::open(folder.file()).unwrap();
+        old.execute_batch(include_str!("shapes/0001.sql")).unwrap();
+        old.close().unwrap();
+        let schema = SqliteStore::inspect(&folder.file()).unwrap();
+        assert_eq!((schema.version, schema.pending.len()), (1, 1));
+        // The second opening finds nothing to do.
+        for _ in 0..2 {
+            let store = sqlite(&folder);
+            let found = store.client(&client_id(1)).await.unwrap();
+            assert_eq!(*found.unwrap(), client(1, 1));
+            let phone = world::handle(1);
+            let found = store.user(UserKey::Handle(&phone)).await.unwrap();
+            assert_eq!(*found.unwrap(), user(1, 2));
+            let users = store.users_after(None, 9).await.unwrap();
+            assert_eq!(users, [user(1, 2), user(2, 1)]);
+            assert!(is_there(&store, Kind::Refresh, 3).await);
+            assert!(!is_revoked(&store, 2).await);
+            let sessions = store.tickets_of(user_id(1), Kind::Session).await.unwrap();
+            assert_eq!(sessions.len(), 1);
+            assert_eq!(sessions[0].ticket.version, 2);
+            assert_eq!(store.letters(9).await.unwrap(), [world::letter(1)]);
+            assert_eq!(store.notices(NOW, 9).await.unwrap(), []);
+            // One at a client, and one at none: what came with a later shape knows of both.
+            let mut own = event(2);
+            own.client = None;
+            let events = store.events_of(user_id(1), 9).await.unwrap();
+            assert_eq!(events, [own, event(1)]);
+            store.close();
+        }
         let store = sqlite(&folder);
-        store
-            .commit(vec![
-                Change::Put(Record::Client(client(1, 1))),
-                issue(Kind::Refresh, 1),
-            ])
-            .await
-            .unwrap();
+        let list = vec![take(Kind::Refresh, 3), issue(Kind::Device, 1)];
+        store.commit(list).await.unwrap();
+        assert_eq!(
+            store
+                .tickets_of(user_id(1), Kind::Device)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
         store.close();
-        let store = sqlite(&folder);
-        let found = store.client(&client_id(1)).await.unwrap();
-        assert_eq!(*found.unwrap(), client(1, 1));
-        assert!(is_there(&store, Kind::Refresh, 1).await);
-        store.close();
+        let schema = SqliteStore::inspect(&folder.file()).unwrap();
+        assert_eq!((schema.version, schema.pending.len()), (schema.known, 0));
     }
 }
 

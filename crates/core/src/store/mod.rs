@@ -255,7 +255,8 @@ pub trait Browse: Send + Sync {
     ) -> Result<Vec<RawTicket>, Fault>;
     /// Users by id above `after`, at most `limit`: to walk them all.
     async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault>;
-    /// The newest events of a user, newest first, at most `limit`.
+    /// The newest events of a user, newest first, at most `limit`. Those at a client may be missing
+    /// once 20 000 newer events of anybody have been written; those at no client never are.
     async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault>;
     /// The newest events, newest first, at most `limit`.
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault>;

@@ -12,6 +12,10 @@ use serde::de::DeserializeOwned;
 use yufu_core::client::{Client, ClientPolicy, Developer};
 use yufu_core::grant::Grant;
 use yufu_core::id::Number;
+use yufu_core::login::body::{
+    Answer, BindTicket, DeviceSession, Erasure, Merge, Sends, Shown, Spent, Sync, Transaction,
+    Vault,
+};
 use yufu_core::ticket::{
     Access, Code, CodePurpose, Interaction, Kind, Nonce, Passcode, PlatformStanding, Refresh, Scan,
     ScanStage, Session,
@@ -50,6 +54,17 @@ fn rewritten(what: &str, text: &str) -> String {
         "refresh" => again::<Refresh>(text),
         "nonce" => again::<Nonce>(text),
         "platform" => again::<PlatformStanding>(text),
+        "transaction" => again::<Transaction>(text),
+        "bind" => again::<BindTicket>(text),
+        "device" => again::<DeviceSession>(text),
+        "vault" => again::<Vault>(text),
+        "shown" => again::<Shown>(text),
+        "spent" => again::<Spent>(text),
+        "answer" => again::<Answer>(text),
+        "erasure" => again::<Erasure>(text),
+        "sync" => again::<Sync>(text),
+        "merge" => again::<Merge>(text),
+        "sends" => again::<Sends>(text),
         "client" => again::<Client>(text),
         "developer" => again::<Developer>(text),
         "user" => again::<User>(text),
@@ -72,10 +87,24 @@ fn every_stored_body_loads_and_is_written_as_it_was() {
             .any(|name| name.starts_with(&format!("{what}_1")));
         assert!(some, "no bytes of a {what}");
     }
+    let some_with = |what: &str, field: &str, word: &str| {
+        let text = format!("\"{field}\":\"{word}\"");
+        let mut of_kind = files.iter().filter(|(name, _)| name.starts_with(what));
+        of_kind.any(|(_, stored)| stored.contains(&text))
+    };
     for stage in ["waiting", "scanned", "cancelled", "approved", "paid"] {
-        let stage = format!("\"stage\":\"{stage}\"");
-        let some = files.values().any(|text| text.contains(&stage));
-        assert!(some, "no scan with {stage}");
+        assert!(some_with("scan", "stage", stage), "no scan {stage}");
+    }
+    for stage in ["pending", "exchanging", "done", "closed"] {
+        let some = some_with("transaction", "stage", stage);
+        assert!(some, "no transaction {stage}");
+    }
+    for good_for in ["binding", "choosing", "cancelling"] {
+        let some = some_with("bind", "good_for", good_for);
+        assert!(some, "no ticket for {good_for}");
+    }
+    for by in ["logged_out", "replaced", "kicked", "reused", "stolen"] {
+        assert!(some_with("device", "by", by), "no session {by}");
     }
 }
 
@@ -91,6 +120,14 @@ fn a_body_without_later_fields_loads_with_their_defaults() {
     assert_eq!(code.purpose, CodePurpose::Tokens);
     let standing: PlatformStanding = serde_json::from_str("{}").unwrap();
     assert_eq!(standing, PlatformStanding::default());
+    // Of these the files of the first shape have none of what came with the login backend.
+    let files = files();
+    let passcode: Passcode = serde_json::from_str(&files["passcode_1"]).unwrap();
+    assert_eq!((passcode.nonce, passcode.used), (0, false));
+    assert!(passcode.former.is_empty());
+    let user: User = serde_json::from_str(&files["user_1"]).unwrap();
+    assert!(user.identities.is_empty() && user.consent.is_empty());
+    assert_eq!((user.seen_at, user.replacing), (None, None));
     let policy: ClientPolicy = serde_json::from_str("{}").unwrap();
     assert_eq!(policy, ClientPolicy::default());
 }

@@ -20,7 +20,7 @@ use yufu_core::refusal::Fault;
 use yufu_core::scope::Scopes;
 use yufu_core::secret::SecretHash;
 use yufu_core::store::memory::MemoryStore;
-use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Store, UserKey};
+use yufu_core::store::{Browse, Change, Clash, Event, GrantKey, Letter, Notice, Store, UserKey};
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket, Ticket};
 use yufu_core::time::Timestamp;
@@ -195,6 +195,10 @@ impl Store for Told {
     async fn ticket(&self, kind: Kind, number: Number) -> Result<Option<Arc<RawTicket>>, Fault> {
         self.read(self.store.ticket(kind, number)).await
     }
+    async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault> {
+        self.read(self.store.tickets_of(user, kind)).await
+    }
+
     async fn keys(&self) -> Result<Vec<Key>, Fault> {
         self.read(self.store.keys()).await
     }
@@ -222,6 +226,35 @@ impl Browse for Told {
     async fn letters(&self, limit: usize) -> Result<Vec<Letter>, Fault> {
         self.store.letters(limit).await
     }
+    async fn notices(&self, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.store.notices(now, limit).await
+    }
+
+    async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault> {
+        self.store.dead_notices(limit).await
+    }
+
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<RawTicket>, Fault> {
+        self.store.due(kind, now, limit).await
+    }
+
+    async fn tickets(
+        &self,
+        kind: Kind,
+        after: Option<Number>,
+        limit: usize,
+    ) -> Result<Vec<RawTicket>, Fault> {
+        self.store.tickets(kind, after, limit).await
+    }
+
+    async fn users_after(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
+        self.store.users_after(after, limit).await
+    }
+
+    async fn events_of(&self, user: UserId, limit: usize) -> Result<Vec<Event>, Fault> {
+        self.store.events_of(user, limit).await
+    }
+
     async fn events(&self, limit: usize) -> Result<Vec<Event>, Fault> {
         self.store.events(limit).await
     }
