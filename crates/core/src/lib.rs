@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod breaker;
 pub mod client;
 pub mod engine;
 pub mod grant;
