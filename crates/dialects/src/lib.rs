@@ -15,6 +15,7 @@
 
 pub mod endpoint;
 pub mod http;
+pub mod sms;
 pub mod wechat;
 
 use endpoint::Dialect;
