@@ -205,6 +205,17 @@ pub enum UserStatus {
     Merged(UserId),
 }
 
+impl UserStatus {
+    /// Whether a session of the platform may begin or go on. A restricted user signs in and is
+    /// told there; an account that is gone, or about to go, has nobody to tell.
+    pub const fn may_sign_in(&self) -> bool {
+        match self {
+            Self::Active | Self::Restricted => true,
+            Self::Deleting(_) | Self::Deleted | Self::Merged(_) => false,
+        }
+    }
+}
+
 /// A person with an account on the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {

@@ -178,7 +178,7 @@ pub(super) fn check_user(
     user: &User,
     issued_at: Timestamp,
 ) -> Result<(), Refusal> {
-    if user.status == UserStatus::Restricted {
+    if user.status != UserStatus::Active {
         return Err(Refusal::UserRestricted);
     }
     let changed = user.password_changed_at.is_some_and(|at| issued_at < at);

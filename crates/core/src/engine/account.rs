@@ -145,6 +145,9 @@ impl Engine {
         with: Vec<Change>,
         now: Timestamp,
     ) -> Result<Secret, Halt> {
+        if !user.status.may_sign_in() {
+            return Err(Refusal::UserRestricted.into());
+        }
         let minted = self.mint(Kind::Session, Layout::Own)?;
         let ends_at = now.plus(self.settings.session_absolute);
         let session = Ticket {

@@ -182,7 +182,9 @@ impl Engine {
             Some(id) => self.store().user(UserKey::Id(id)).await?,
             None => None,
         };
-        let Some(user) = user.filter(|user| session.body.from == user.sessions_from) else {
+        let Some(user) = user
+            .filter(|user| session.body.from == user.sessions_from && user.status.may_sign_in())
+        else {
             return Ok(None);
         };
         let idle = self.settings.session_idle;
@@ -472,7 +474,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(Grant, Vec<Change>), Stop> {
         let user = &signed_in.user;
-        if user.status == UserStatus::Restricted {
+        if user.status != UserStatus::Active {
             return Err(Refusal::UserRestricted.into());
         }
         let mut changes = Vec::new();

@@ -458,7 +458,8 @@ impl Engine {
     /// Restricts a user or lifts the restriction.
     ///
     /// # Errors
-    /// [`Refusal::NotSignedIn`] for an unknown user.
+    /// [`Refusal::NotSignedIn`] for an unknown user, and for one that is gone or about to go: that
+    /// is not an operator's switch.
     pub async fn set_user_status(
         &self,
         id: UserId,
@@ -475,6 +476,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Halt> {
         let user = self.store().user(UserKey::Id(id)).await?;
+        let user = user.filter(|user| user.status.may_sign_in());
         let user = user.ok_or(Refusal::NotSignedIn)?;
         let mut user = User::clone(&user);
         user.status = status;

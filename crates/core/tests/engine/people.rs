@@ -6,10 +6,10 @@ use yufu_core::engine::{Proof, Settings, SignUp};
 use yufu_core::limit::Rate;
 use yufu_core::refusal::{Refusal, Stop};
 use yufu_core::secret::Secret;
-use yufu_core::store::{Change, Store, UserKey};
+use yufu_core::store::{Change, Record, Store, UserKey};
 use yufu_core::ticket::Scene;
 use yufu_core::time::{Lifetime, Timestamp};
-use yufu_core::user::{Handle, Phone, Profile, Sex};
+use yufu_core::user::{Handle, Phone, Profile, Sex, User, UserStatus};
 
 use crate::world::*;
 
@@ -720,6 +720,38 @@ async fn signing_out_everywhere_ends_all_and_the_next_one_lives_at_once() {
     w.engine.sign_out_everywhere(w.mei.id, NOW).await.unwrap();
     assert!(w.signed_in(&next, NOW).await.is_none());
     assert!(w.signed_in(&weis, NOW).await.is_some());
+}
+
+#[tokio::test]
+async fn who_is_gone_or_going_cannot_sign_in_and_is_not_signed_in() {
+    let w = World::new().await;
+    let mut user = User::clone(&*w.user(&w.mei).await);
+    for status in [
+        UserStatus::Deleting(at(DAY)),
+        UserStatus::Deleted,
+        UserStatus::Merged(w.wei.id),
+    ] {
+        let session = w.sign_in(&w.mei, NOW).await;
+        let tokens = w.tokens(&w.page, &w.mei, NOW).await;
+        let mut put = async |status| {
+            user.status = status;
+            user.version += 1;
+            let put = Change::Put(Record::User(user.clone()));
+            w.store.commit(vec![put]).await.unwrap();
+        };
+        put(status).await;
+        assert!(w.signed_in(&session, at(1)).await.is_none());
+        let proof = by_password(w.mei.password);
+        let outcome = sign_in(&w, &w.mei.phone, proof, at(1)).await;
+        assert_eq!(refused(outcome), Refusal::UserRestricted, "{status:?}");
+        let refresh = tokens.refresh.as_ref().unwrap();
+        let outcome = w.refresh(&w.page, refresh, at(1)).await;
+        assert_eq!(refused(outcome), Refusal::UserRestricted, "{status:?}");
+        // Not an operator's switch.
+        let back = w.engine.set_user_status(w.mei.id, UserStatus::Active, NOW);
+        assert_eq!(refused(back.await), Refusal::NotSignedIn);
+        put(UserStatus::Active).await;
+    }
 }
 
 #[tokio::test]

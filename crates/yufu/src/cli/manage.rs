@@ -217,15 +217,14 @@ fn user_json(user: &User) -> Value {
 
 fn user_line(user: &User) -> String {
     let phone = user.phone.as_ref().map_or_else(String::new, Phone::masked);
-    let restricted = if user.status == UserStatus::Restricted {
-        "  restricted"
-    } else {
-        ""
+    let status = match user.status {
+        UserStatus::Active => String::new(),
+        UserStatus::Restricted => "  restricted".to_owned(),
+        UserStatus::Deleting(_) => "  deleting".to_owned(),
+        UserStatus::Deleted => "  deleted".to_owned(),
+        UserStatus::Merged(into) => format!("  merged into {into}"),
     };
-    format!(
-        "{}  {phone}  {}{restricted}",
-        user.id, user.profile.nickname
-    )
+    format!("{}  {phone}  {}{status}", user.id, user.profile.nickname)
 }
 
 /// `yufu user …`
