@@ -101,6 +101,9 @@ pub struct BindTicket {
     /// A number that was proved with it, and until when that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<(Phone, Timestamp)>,
+    /// The account whose other login was proved with it (PHO-07), and until when that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<(UserId, Timestamp)>,
     /// The hash of the idempotency key with which it was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SecretHash>,

@@ -28,6 +28,10 @@ use crate::ticket::{Kind, RawTicket, Ticket};
 use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, User, UserStatus};
 
+pub use bind::{BindRequest, BindStep, PhoneProof};
+pub use people::{IdentityView, PersonView, PhoneLogin, PhoneStep};
+pub use transaction::{Begun, CodeRequest, Exchanging, Outcome, PrepareRequest, Proved};
+
 /// Why an attempt ended: for good, or because of a lost race.
 pub(super) enum LoginHalt {
     Stop(LoginStop),

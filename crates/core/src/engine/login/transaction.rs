@@ -1,1 +1,881 @@
 //! Login transactions: begun before the user goes to the upstream, finished with its answer.
+//!
+//! The exchange of a code has two commits. The first marks the transaction and the code, so that
+//! of any number of equal requests, in any number of processes, one goes to the upstream. The
+//! second writes what came of it, with the answer sealed under the state, so that the others, and
+//! a caller who lost the first answer, hear the very same.
+
+use serde::{Deserialize, Serialize};
+
+use super::session::NewSession;
+use super::{
+    LoginHalt, MAX_WORD_BYTES, Row, amend, attach, candidate, check_label, is_fresh, owner, put,
+    settled_login,
+};
+use crate::engine::Engine;
+use crate::id::{Number, UserId};
+use crate::identity::Vouched;
+use crate::keyring::Presented;
+use crate::limit::network;
+use crate::login::body::{BindTicket, GoodFor, Sealed, Spent, Transaction, TransactionStage};
+use crate::login::decide::{LoginDecision, LoginFacts, Note, Unionid, login};
+use crate::login::{
+    Candidate, Device, Exchanged, ExchangeFailure, Idempotency, LoggedIn, LoginAnswer,
+    LoginRefusal, LoginStop, Mode, Prepared, Purpose,
+};
+use crate::refusal::Fault;
+use crate::secret::{Layout, Secret, SecretHash};
+use crate::store::{Change, Record};
+use crate::ticket::{Kind, Ticket};
+use crate::time::Timestamp;
+use crate::user::{User, UserStatus};
+
+/// How a transaction is begun.
+#[derive(Clone, Copy, Debug)]
+pub struct PrepareRequest<'a> {
+    /// What for.
+    pub purpose: Purpose,
+    /// Which of our apps; empty for the only one.
+    pub app: &'a str,
+    /// How the user goes to the upstream.
+    pub mode: Mode,
+    /// The version of the terms that the user accepted; empty for none.
+    pub consent: &'a str,
+    /// The device.
+    pub device: Device<'a>,
+    /// Who is logged in, for every purpose but [`Purpose::Login`].
+    pub user: Option<UserId>,
+    /// Where the browser goes afterwards; checked by the caller.
+    pub return_to: Option<&'a str>,
+}
+
+/// A code that came back with its state.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeRequest<'a> {
+    /// For which purposes it may be.
+    pub purposes: &'a [Purpose],
+    /// The code.
+    pub code: &'a str,
+    /// The state.
+    pub state: &'a str,
+    /// The device.
+    pub device: Device<'a>,
+    /// Who is logged in, for every purpose but [`Purpose::Login`].
+    pub user: Option<UserId>,
+    /// By which the same answer is asked for again.
+    pub key: Idempotency<'a>,
+}
+
+/// What becomes of a code that came back.
+pub enum Begun {
+    /// The caller pays the code at the upstream and brings the outcome to
+    /// [`Engine::finish_login`] or [`Engine::finish_proof`].
+    Exchange(Exchanging),
+    /// Somebody else is paying it: ask again in a moment.
+    Wait,
+    /// It came to an answer before; here it is again.
+    Answer(Result<Outcome, LoginRefusal>),
+}
+
+/// What a transaction came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Of a login.
+    Login(LoginAnswer),
+    /// Of every other purpose.
+    Proved(Proved),
+}
+
+/// An upstream identity that was proved for something else than logging in. Nothing but a
+/// finished transaction makes one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proved {
+    pub(super) purpose: Purpose,
+    pub(super) vouched: Vouched,
+    pub(super) user: Option<UserId>,
+}
+
+impl Proved {
+    /// What it was proved for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+}
+
+/// A code on its way to the upstream.
+pub struct Exchanging {
+    presented: Presented,
+    ticket: Ticket<Transaction>,
+    code: SecretHash,
+    key: Option<SecretHash>,
+    at: Timestamp,
+    address: String,
+}
+
+impl Exchanging {
+    /// The name of our app at whose upstream the code is paid.
+    pub fn app(&self) -> &str {
+        &self.ticket.body.app
+    }
+
+    /// What the transaction is for.
+    pub fn purpose(&self) -> Purpose {
+        self.ticket.body.purpose
+    }
+}
+
+/// What a finished transaction keeps, to say it again.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kept {
+    Outcome(Outcome),
+    Choose {
+        candidates: Vec<Candidate>,
+        #[serde(with = "crate::login::clear")]
+        ticket: Secret,
+    },
+    Deleting {
+        at: Timestamp,
+        #[serde(with = "crate::login::clear")]
+        ticket: Secret,
+    },
+    Refused(u16),
+}
+
+impl Kept {
+    fn say(self) -> Result<Outcome, LoginRefusal> {
+        match self {
+            Self::Outcome(outcome) => Ok(outcome),
+            Self::Choose { candidates, ticket } => Err(LoginRefusal::ConfirmNeeded {
+                candidates,
+                ticket: Some(ticket),
+            }),
+            Self::Deleting { at, ticket } => Err(LoginRefusal::Deleting {
+                deletable_at: at,
+                cancel_ticket: Some(ticket),
+            }),
+            Self::Refused(code) => Err(LoginRefusal::all()
+                .into_iter()
+                .find(|refusal| refusal.code() == code)
+                .unwrap_or(LoginRefusal::StateInvalid)),
+        }
+    }
+}
+
+/// Characters that the platforms' codes are made of.
+fn is_code(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_WORD_BYTES
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+}
+
+impl Engine {
+    // --- beginning ----------------------------------------------------------------------------
+
+    /// Begins a transaction. A new one of the same device supersedes those before it (ACT-08),
+    /// except in browsers, whose tabs do not know of each other.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::ConsentRequired`] for a login without the terms (CLI-05),
+    /// [`LoginRefusal::SessionInvalid`] where somebody must be logged in,
+    /// [`LoginRefusal::BadRequest`], [`LoginRefusal::RateLimited`].
+    pub async fn prepare(
+        &self,
+        request: PrepareRequest<'_>,
+        now: Timestamp,
+    ) -> Result<Prepared, LoginStop> {
+        let app = self.upstream_app(Some(request.app))?.clone();
+        self.check_device(&request.device)?;
+        if request.purpose == Purpose::Login {
+            self.check_consent(request.consent)?;
+        } else if request.user.is_none() && request.purpose != Purpose::Reauth {
+            // Whoever replaces a login proves the old one without being logged in (PHO-07).
+            return Err(LoginRefusal::SessionInvalid.into());
+        }
+        self.count_transaction(request.device.address, now)?;
+        let known = self.device_hash(request.device.secret);
+        let device_secret = match known {
+            Some(_) => None,
+            None => Some(self.draw_device()?),
+        };
+        let drawn = device_secret.as_ref().map(Secret::expose);
+        let device = known.or_else(|| self.device_hash(drawn));
+        let device = device.ok_or_else(|| Fault::new("a device secret of ours is none"))?;
+        let body = Transaction {
+            purpose: request.purpose,
+            mode: request.mode,
+            app: app.name.clone(),
+            device,
+            device_id: request.device.id.to_owned(),
+            platform: request.device.platform.to_owned(),
+            consent: request.consent.to_owned(),
+            return_to: request.return_to.map(str::to_owned),
+            stage: TransactionStage::Pending,
+        };
+        let state = settled_login!(self.issue_transaction(&body, request.user, now))?;
+        Ok(Prepared {
+            state,
+            app,
+            mode: request.mode,
+            life: self.login().transaction_life,
+            device_secret,
+        })
+    }
+
+    /// Checks that the terms were accepted.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::ConsentRequired`], [`LoginRefusal::BadRequest`].
+    pub(super) fn check_consent(&self, consent: &str) -> Result<(), LoginRefusal> {
+        check_label("consent_version", consent)?;
+        let wanted = self.login().consent_version.as_deref();
+        if consent.is_empty() || wanted.is_some_and(|wanted| wanted != consent) {
+            return Err(LoginRefusal::ConsentRequired);
+        }
+        Ok(())
+    }
+
+    fn count_transaction(&self, address: &str, now: Timestamp) -> Result<(), LoginRefusal> {
+        let key = format!("transaction:{}", network(address));
+        let rate = self.login().address_transactions;
+        self.limiter
+            .attempt(&key, rate, now)
+            .map_err(|retry_after| LoginRefusal::RateLimited { retry_after })
+    }
+
+    async fn issue_transaction(
+        &self,
+        body: &Transaction,
+        user: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<Secret, LoginHalt> {
+        let minted = self.mint(Kind::Transaction, Layout::Own)?;
+        let family = self.keyring.look_up(Kind::Transaction, &body.device.0).0;
+        let mut changes = Vec::new();
+        if body.mode != Mode::Web {
+            changes.push(Change::RevokeFamily { family, at: now });
+        }
+        let row = Row {
+            number: minted.number,
+            hash: minted.hash,
+            family: (body.mode != Mode::Web).then_some(family),
+            user,
+            body: body.clone(),
+            now,
+            expires_at: now.plus(self.login().transaction_life),
+        };
+        changes.push(row.issue()?);
+        self.commit(changes).await?;
+        Ok(minted.secret)
+    }
+
+    /// Reads the transaction of a state: alive, and of this device.
+    async fn transaction(
+        &self,
+        state: &str,
+        device: &Device<'_>,
+        now: Timestamp,
+    ) -> Result<(Presented, Ticket<Transaction>), LoginStop> {
+        let found = self.presented::<Transaction>(Kind::Transaction, state).await?;
+        let (presented, ticket) = found.ok_or(LoginRefusal::StateInvalid)?;
+        if self.device_hash(device.secret) != Some(ticket.body.device) {
+            self.suspect("csrf_suspected", ticket.user, &ticket.body.app, now).await;
+            return Err(LoginRefusal::StateInvalid.into());
+        }
+        if !ticket.is_alive(now) {
+            return Err(LoginRefusal::StateInvalid.into());
+        }
+        Ok((presented, ticket))
+    }
+
+    /// Gives a transaction up, in a word of the app's: `denied`, `cancelled`, `unsupported`, …
+    ///
+    /// # Errors
+    /// [`LoginRefusal::StateInvalid`], [`LoginRefusal::BadRequest`].
+    pub async fn close_transaction(
+        &self,
+        state: &str,
+        reason: &str,
+        device: Device<'_>,
+        now: Timestamp,
+    ) -> Result<(), LoginStop> {
+        let word = !reason.is_empty()
+            && reason.len() <= 32
+            && reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if !word {
+            return Err(LoginRefusal::BadRequest { field: "reason" }.into());
+        }
+        settled_login!(self.close(state, reason, &device, now))
+    }
+
+    async fn close(
+        &self,
+        state: &str,
+        reason: &str,
+        device: &Device<'_>,
+        now: Timestamp,
+    ) -> Result<(), LoginHalt> {
+        let (_, ticket) = self.transaction(state, device, now).await?;
+        match &ticket.body.stage {
+            TransactionStage::Pending => {}
+            TransactionStage::Closed { .. } => return Ok(()),
+            _ => return Err(LoginRefusal::StateInvalid.into()),
+        }
+        let body = Transaction {
+            stage: TransactionStage::Closed {
+                reason: reason.to_owned(),
+            },
+            ..ticket.body.clone()
+        };
+        self.commit(vec![amend(&ticket, &body, ticket.expires_at)?]).await?;
+        Ok(())
+    }
+
+    /// What a transaction's browser needs when the upstream sends it back: where it goes.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::StateInvalid`].
+    pub async fn transaction_return(
+        &self,
+        state: &str,
+        device: Device<'_>,
+        now: Timestamp,
+    ) -> Result<(Purpose, Option<String>), LoginStop> {
+        let (_, ticket) = self.transaction(state, &device, now).await?;
+        Ok((ticket.body.purpose, ticket.body.return_to))
+    }
+
+    // --- the code comes back ------------------------------------------------------------------
+
+    /// Takes a code that came back. Everything that can be refused without the upstream is
+    /// refused here, and the code is not spent by it.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::BadRequest`] for what cannot be a code (COD-07),
+    /// [`LoginRefusal::StateInvalid`] (COD-08 to COD-11, ACT-07, ACT-08),
+    /// [`LoginRefusal::CodeUsed`] (COD-04), [`LoginRefusal::RateLimited`].
+    pub async fn begin_exchange(
+        &self,
+        request: CodeRequest<'_>,
+        now: Timestamp,
+    ) -> Result<Begun, LoginStop> {
+        if !is_code(request.code) {
+            return Err(LoginRefusal::BadRequest { field: "code" }.into());
+        }
+        let key = request.key.0.unwrap_or_default();
+        if key.len() > MAX_WORD_BYTES {
+            let field = "Idempotency-Key";
+            return Err(LoginRefusal::BadRequest { field }.into());
+        }
+        settled_login!(self.take_code(&request, now))
+    }
+
+    async fn take_code(
+        &self,
+        request: &CodeRequest<'_>,
+        now: Timestamp,
+    ) -> Result<Begun, LoginHalt> {
+        let (presented, ticket) = self.transaction(request.state, &request.device, now).await?;
+        let purpose = ticket.body.purpose;
+        let is_theirs = purpose == Purpose::Login || ticket.user == request.user;
+        if !request.purposes.contains(&purpose) || !is_theirs {
+            return Err(LoginRefusal::StateInvalid.into());
+        }
+        let code = self.keyed("code", &format!("{}\n{}", ticket.body.app, request.code));
+        let key = request.key.0.map(|key| self.keyed("idempotency", key));
+        match &ticket.body.stage {
+            TransactionStage::Pending => {}
+            TransactionStage::Exchanging { code: of, at, .. } => {
+                if *of != code {
+                    return Err(LoginRefusal::StateInvalid.into());
+                }
+                // Whoever was at it may be gone: then the code is tried once more, and the
+                // upstream says what became of it (CON-07).
+                if is_fresh(Some(*at), self.login().exchange_patience, now) {
+                    return Ok(Begun::Wait);
+                }
+            }
+            TransactionStage::Done {
+                code: of,
+                key: with,
+                at,
+                answer,
+            } => {
+                if *of != code {
+                    return Err(LoginRefusal::StateInvalid.into());
+                }
+                if *with != key || !is_fresh(Some(*at), self.login().replay_life, now) {
+                    return Err(LoginRefusal::CodeUsed.into());
+                }
+                return Ok(Begun::Answer(self.unseal(&presented, answer)?.say()));
+            }
+            TransactionStage::Closed { .. } => return Err(LoginRefusal::StateInvalid.into()),
+        }
+        self.spend(request, presented, ticket, code, key, now).await
+    }
+
+    /// The first commit: marks the transaction, and the code for this transaction alone.
+    async fn spend(
+        &self,
+        request: &CodeRequest<'_>,
+        presented: Presented,
+        ticket: Ticket<Transaction>,
+        code: SecretHash,
+        key: Option<SecretHash>,
+        now: Timestamp,
+    ) -> Result<Begun, LoginHalt> {
+        let (number, hash) = self.keyring.look_up(Kind::Spent, &code.0);
+        let spent = self.store().ticket(Kind::Spent, number).await?;
+        let mut changes = Vec::new();
+        match spent {
+            Some(raw) if raw.open::<Spent>()?.body.transaction != ticket.number => {
+                self.suspect("code_replay", ticket.user, &ticket.body.app, now).await;
+                return Err(LoginRefusal::CodeUsed.into());
+            }
+            Some(_) => {}
+            None => {
+                let row = Row {
+                    number,
+                    hash,
+                    family: None,
+                    user: None,
+                    body: Spent {
+                        transaction: ticket.number,
+                    },
+                    now,
+                    expires_at: now.plus(self.login().transaction_life),
+                };
+                changes.push(row.issue()?);
+            }
+        }
+        self.count_exchange(request.device.address, now)?;
+        let body = Transaction {
+            stage: TransactionStage::Exchanging { code, key, at: now },
+            ..ticket.body.clone()
+        };
+        changes.push(amend(&ticket, &body, ticket.expires_at)?);
+        if let Err(clash) = self.commit(changes).await {
+            self.forgive_exchange(request.device.address, now);
+            return Err(clash.into());
+        }
+        let ticket = Ticket {
+            version: ticket.version + 1,
+            body,
+            ..ticket
+        };
+        Ok(Begun::Exchange(Exchanging {
+            presented,
+            ticket,
+            code,
+            key,
+            at: now,
+            address: request.device.address.to_owned(),
+        }))
+    }
+
+    /// Counts an exchange before it is made; forgiven unless the code is nothing (COD-05).
+    fn count_exchange(&self, address: &str, now: Timestamp) -> Result<(), LoginRefusal> {
+        let key = format!("exchange:{}", network(address));
+        self.limiter
+            .attempt(&key, self.login().address_failures, now)
+            .map_err(|retry_after| LoginRefusal::RateLimited { retry_after })
+    }
+
+    fn forgive_exchange(&self, address: &str, now: Timestamp) {
+        let key = format!("exchange:{}", network(address));
+        self.limiter.forgive(&key, self.login().address_failures, now);
+    }
+
+    fn unseal(&self, presented: &Presented, sealed: &Sealed) -> Result<Kept, Fault> {
+        let open = presented.seal_key()?.open(b"transaction", sealed);
+        let open = open.ok_or_else(|| Fault::new("an answer was sealed under another key"))?;
+        serde_json::from_slice(&open).map_err(|e| Fault::from("read a kept answer", e))
+    }
+
+    // --- the upstream has answered ------------------------------------------------------------
+
+    /// Finishes a login with the upstream's outcome. The outcome is committed with everything
+    /// that follows from it, or nothing is.
+    ///
+    /// # Errors
+    /// What the upstream's failure means; [`LoginRefusal::ConfirmNeeded`] (LGN-10),
+    /// [`LoginRefusal::Deleting`], [`LoginRefusal::Disabled`], [`LoginRefusal::DeviceLimit`].
+    pub async fn finish_login(
+        &self,
+        exchanging: &Exchanging,
+        outcome: Result<Exchanged, ExchangeFailure>,
+        now: Timestamp,
+    ) -> Result<LoginAnswer, LoginStop> {
+        let exchanged = self.judged(exchanging, outcome, now).await?;
+        match settled_login!(self.sign_in_vouched(exchanging, &exchanged, now))? {
+            Ok(Outcome::Login(answer)) => Ok(answer),
+            Ok(Outcome::Proved(_)) => Err(LoginRefusal::StateInvalid.into()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Finishes a proof with the upstream's outcome.
+    ///
+    /// # Errors
+    /// What the upstream's failure means.
+    pub async fn finish_proof(
+        &self,
+        exchanging: &Exchanging,
+        outcome: Result<Exchanged, ExchangeFailure>,
+        now: Timestamp,
+    ) -> Result<Proved, LoginStop> {
+        let exchanged = self.judged(exchanging, outcome, now).await?;
+        let proved = Proved {
+            purpose: exchanging.purpose(),
+            vouched: exchanged.vouched.clone(),
+            user: exchanging.ticket.user,
+        };
+        let until = now.plus(self.login().ticket_life);
+        let outcome = Outcome::Proved(proved.clone());
+        let done = settled_login!(async {
+            let changes = self.vault_put(&exchanged, Some(until), now).await?;
+            let kept = Kept::Outcome(outcome.clone());
+            self.conclude(exchanging, kept, changes, now).await
+        })?;
+        match done {
+            Ok(Outcome::Proved(proved)) => Ok(proved),
+            Ok(Outcome::Login(_)) => Err(LoginRefusal::StateInvalid.into()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// What an upstream's failure does to the transaction, and says to the caller.
+    async fn judged(
+        &self,
+        exchanging: &Exchanging,
+        outcome: Result<Exchanged, ExchangeFailure>,
+        now: Timestamp,
+    ) -> Result<Exchanged, LoginStop> {
+        let failure = match outcome {
+            Ok(exchanged) => {
+                self.forgive_exchange(&exchanging.address, exchanging.at);
+                return Ok(exchanged);
+            }
+            Err(failure) => failure,
+        };
+        if !matches!(failure, ExchangeFailure::CodeInvalid | ExchangeFailure::CodeUsed) {
+            self.forgive_exchange(&exchanging.address, exchanging.at);
+        }
+        let (refusal, event, detail) = match &failure {
+            ExchangeFailure::Unspent { retry_after } => {
+                settled_login!(self.reopen(exchanging))?;
+                let retry_after = *retry_after;
+                return Err(LoginRefusal::UpstreamBusy { retry_after }.into());
+            }
+            ExchangeFailure::CodeInvalid => (LoginRefusal::CodeInvalid, "login.code_invalid", ""),
+            ExchangeFailure::CodeUsed => (LoginRefusal::CodeUsed, "code_replay", "upstream"),
+            ExchangeFailure::Lost => (LoginRefusal::CodeInvalid, "login.lost_response", ""),
+            ExchangeFailure::Misconfigured => {
+                (LoginRefusal::AppMisconfigured, "alert.upstream_config", "")
+            }
+            ExchangeFailure::Unreadable(body) => (
+                LoginRefusal::UpstreamUnreadable,
+                "login.upstream_unreadable",
+                body.as_str(),
+            ),
+            ExchangeFailure::Restricted => {
+                (LoginRefusal::UpstreamRestricted, "login.upstream_restricted", "")
+            }
+            ExchangeFailure::ScopeMissing => {
+                (LoginRefusal::ScopeMissing, "login.scope_missing", "")
+            }
+        };
+        let detail = format!("{} {detail}", exchanging.app());
+        let said = settled_login!(async {
+            let event = self.event(event, exchanging.ticket.user, None, detail.trim(), now);
+            let kept = Kept::Refused(refusal.code());
+            self.conclude(exchanging, kept, vec![event], now).await
+        })?;
+        match said {
+            Ok(_) => Err(LoginRefusal::StateInvalid.into()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The code was not spent: the same code and state may be sent again (UPS-01, UPS-03).
+    async fn reopen(&self, exchanging: &Exchanging) -> Result<(), LoginHalt> {
+        let ticket = &exchanging.ticket;
+        let body = Transaction {
+            stage: TransactionStage::Pending,
+            ..ticket.body.clone()
+        };
+        match self.commit(vec![amend(ticket, &body, ticket.expires_at)?]).await {
+            // Superseded, closed or taken over meanwhile: there is nothing to open again.
+            Err(crate::store::Clash::Stale) | Ok(()) => Ok(()),
+            Err(clash) => Err(clash.into()),
+        }
+    }
+
+    /// The second commit: the transaction's answer, and what follows from it. Answers what stands
+    /// in the end: that of another when the transaction was taken over meanwhile.
+    async fn conclude(
+        &self,
+        exchanging: &Exchanging,
+        kept: Kept,
+        mut changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
+        let read = self.store().ticket(Kind::Transaction, exchanging.ticket.number).await?;
+        let Some(read) = read else {
+            return Ok(Err(LoginRefusal::StateInvalid));
+        };
+        let read = read.open::<Transaction>()?;
+        if read.revoked_at.is_some() {
+            return Ok(Err(LoginRefusal::StateInvalid));
+        }
+        match &read.body.stage {
+            TransactionStage::Done { answer, .. } => {
+                return Ok(self.unseal(&exchanging.presented, answer)?.say());
+            }
+            TransactionStage::Exchanging { at, .. } if *at == exchanging.at => {}
+            _ => return Ok(Err(LoginRefusal::StateInvalid)),
+        }
+        let plain = serde_json::to_vec(&kept).map_err(|e| Fault::from("keep an answer", e))?;
+        let key = exchanging.presented.seal_key()?;
+        let body = Transaction {
+            stage: TransactionStage::Done {
+                code: exchanging.code,
+                key: exchanging.key,
+                at: now,
+                answer: key.seal(b"transaction", &plain, &*self.ports.entropy)?,
+            },
+            ..read.body.clone()
+        };
+        changes.insert(0, amend(&read, &body, read.expires_at)?);
+        self.commit(changes).await?;
+        Ok(kept.say())
+    }
+
+    /// D1 with its facts, and what it decides.
+    async fn sign_in_vouched(
+        &self,
+        exchanging: &Exchanging,
+        exchanged: &Exchanged,
+        now: Timestamp,
+    ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
+        let vouched = &exchanged.vouched;
+        let by_key = self.user_by_key(&vouched.key).await?;
+        let by_person = self.user_by_person(vouched.person.as_ref()).await?;
+        let facts = LoginFacts {
+            by_key: by_key.as_ref().and_then(owner),
+            by_person: by_person.as_ref().and_then(owner),
+            unionid: unionid(by_key.as_ref(), vouched),
+            policy: self.login().bind_policy,
+        };
+        let find = |id: UserId| {
+            let both = by_key.iter().chain(&by_person);
+            both.into_iter().find(|user| user.id == id).cloned()
+        };
+        let gone = || Fault::new("a decided user is gone");
+        match login(&facts) {
+            LoginDecision::PhoneRequired { tied } => {
+                self.ask_phone(exchanging, exchanged, tied, now).await
+            }
+            LoginDecision::Create => {
+                let user = User::new(UserId(self.draw_number()), now);
+                self.let_in(exchanging, exchanged, user, None, now).await
+            }
+            LoginDecision::SignIn { user, note } => {
+                let user = find(user).ok_or_else(gone)?;
+                self.let_in(exchanging, exchanged, user, Some(note), now).await
+            }
+            LoginDecision::Choose { by_key, by_person } => {
+                let pair = (find(by_key).ok_or_else(gone)?, find(by_person).ok_or_else(gone)?);
+                self.ask_choice(exchanging, exchanged, pair, now).await
+            }
+            LoginDecision::Deleting { user } => {
+                let user = find(user).ok_or_else(gone)?;
+                self.offer_cancel(exchanging, exchanged, &user, now).await
+            }
+            LoginDecision::Disabled { user } => {
+                let refusal = Kept::Refused(LoginRefusal::Disabled.code());
+                let event = self.event("login.disabled", Some(user), None, "", now);
+                self.conclude(exchanging, refusal, vec![event], now).await
+            }
+        }
+    }
+
+    /// Lets somebody in: the identity's news, the session, the vault, the answer, in one commit.
+    /// Without a note the account is new.
+    async fn let_in(
+        &self,
+        exchanging: &Exchanging,
+        exchanged: &Exchanged,
+        mut user: User,
+        note: Option<Note>,
+        now: Timestamp,
+    ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
+        let transaction = &exchanging.ticket.body;
+        let contested = note == Some(Note::Contested);
+        let mut changes = attach(&mut user, &exchanged.vouched, contested, now);
+        if !transaction.consent.is_empty() {
+            user.consent.clone_from(&transaction.consent);
+        }
+        let new = NewSession {
+            device: transaction.device,
+            device_id: &transaction.device_id,
+            platform: &transaction.platform,
+            address: &exchanging.address,
+            identity: Some(exchanged.vouched.key.clone()),
+            phone_proved: false,
+            identity_proved: true,
+        };
+        let (pair, session) = self.begin_session(&mut user, new, now).await?;
+        let id = user.id;
+        let is_bind = user.phone.is_some();
+        let said = match note {
+            None => Some(("user.created", "wechat")),
+            Some(Note::Alias) => Some(("user.linked", "alias")),
+            Some(Note::BackFill) => Some(("user.linked", "unionid")),
+            Some(Note::Changed) => Some(("identity.unionid_changed", "")),
+            Some(Note::Contested) => Some(("identity.unionid_contested", "")),
+            Some(Note::Known) => None,
+        };
+        changes.insert(
+            0,
+            match note {
+                None => Change::Put(Record::User(user)),
+                Some(_) => put(&mut user),
+            },
+        );
+        changes.extend(session);
+        changes.extend(self.vault_put(exchanged, None, now).await?);
+        changes.extend(self.show_token(exchanged, transaction.device, now).await?);
+        if let Some((about, detail)) = said {
+            changes.extend(self.tell(about, id, detail, now));
+        }
+        let answer = LoginAnswer::Bound(LoggedIn {
+            pair,
+            user: id,
+            is_bind,
+            profile: exchanged.vouched.profile.clone(),
+            upstream_token: self.shown_token(exchanged),
+            upstream_unverified: false,
+        });
+        self.conclude(exchanging, Kept::Outcome(Outcome::Login(answer)), changes, now).await
+    }
+
+    /// The upstream's access token, where clients may see it.
+    pub(super) fn shown_token(&self, exchanged: &Exchanged) -> Option<Secret> {
+        self.login().expose_upstream_token.then(|| exchanged.tokens.access.clone())
+    }
+
+    /// A ticket for what the user must do next. An older one of the same identity and device is
+    /// void (LGN-05); on another device it stays, where the first binding wins (CON-03).
+    fn issue_bind(
+        &self,
+        exchanging: &Exchanging,
+        good_for: GoodFor,
+        user: Option<UserId>,
+        exchanged: &Exchanged,
+        now: Timestamp,
+    ) -> Result<(Secret, Vec<Change>), LoginHalt> {
+        let transaction = &exchanging.ticket.body;
+        let minted = self.mint(Kind::Bind, Layout::Own)?;
+        let mut content = exchanged.vouched.key.value().into_bytes();
+        content.extend_from_slice(&transaction.device.0);
+        let family: Number = self.keyring.look_up(Kind::Bind, &content).0;
+        let row = Row {
+            number: minted.number,
+            hash: minted.hash,
+            family: Some(family),
+            user,
+            body: BindTicket {
+                device: transaction.device,
+                device_id: transaction.device_id.clone(),
+                platform: transaction.platform.clone(),
+                consent: transaction.consent.clone(),
+                app: transaction.app.clone(),
+                good_for,
+                phone: None,
+                other: None,
+                key: None,
+                answer: None,
+            },
+            now,
+            expires_at: now.plus(self.login().ticket_life),
+        };
+        let changes = vec![Change::RevokeFamily { family, at: now }, row.issue()?];
+        Ok((minted.secret, changes))
+    }
+
+    async fn ask_phone(
+        &self,
+        exchanging: &Exchanging,
+        exchanged: &Exchanged,
+        tied: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
+        let good_for = GoodFor::Binding {
+            vouched: exchanged.vouched.clone(),
+        };
+        let (ticket, mut changes) = self.issue_bind(exchanging, good_for, tied, exchanged, now)?;
+        let until = now.plus(self.login().ticket_life);
+        changes.extend(self.vault_put(exchanged, Some(until), now).await?);
+        changes.extend(self.show_token(exchanged, exchanging.ticket.body.device, now).await?);
+        let answer = LoginAnswer::Unbound {
+            bind_ticket: ticket,
+            profile: exchanged.vouched.profile.clone(),
+            upstream_token: self.shown_token(exchanged),
+        };
+        self.conclude(exchanging, Kept::Outcome(Outcome::Login(answer)), changes, now).await
+    }
+
+    async fn ask_choice(
+        &self,
+        exchanging: &Exchanging,
+        exchanged: &Exchanged,
+        (by_key, by_person): (User, User),
+        now: Timestamp,
+    ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
+        let good_for = GoodFor::Choosing {
+            vouched: exchanged.vouched.clone(),
+            by_key: by_key.id,
+            by_person: by_person.id,
+        };
+        let (ticket, mut changes) = self.issue_bind(exchanging, good_for, None, exchanged, now)?;
+        let until = now.plus(self.login().ticket_life);
+        changes.extend(self.vault_put(exchanged, Some(until), now).await?);
+        let kept = Kept::Choose {
+            candidates: vec![candidate("a", &by_key), candidate("b", &by_person)],
+            ticket,
+        };
+        self.conclude(exchanging, kept, changes, now).await
+    }
+
+    async fn offer_cancel(
+        &self,
+        exchanging: &Exchanging,
+        exchanged: &Exchanged,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
+        let UserStatus::Deleting(at) = user.status else {
+            return Err(Fault::new("a deletion without an end").into());
+        };
+        let good_for = GoodFor::Cancelling {
+            vouched: Some(exchanged.vouched.clone()),
+        };
+        let (ticket, changes) =
+            self.issue_bind(exchanging, good_for, Some(user.id), exchanged, now)?;
+        self.conclude(exchanging, Kept::Deleting { at, ticket }, changes, now).await
+    }
+}
+
+/// What the upstream told of the person, beside what is stored.
+fn unionid(by_key: Option<&User>, vouched: &Vouched) -> Unionid {
+    let known = by_key.and_then(|user| user.identity(&vouched.key));
+    let stored = known.and_then(|identity| identity.person.as_ref());
+    match (&vouched.person, stored) {
+        (None, _) => Unionid::Untold,
+        (Some(_), None) => Unionid::New,
+        (Some(told), Some(stored)) if told == stored => Unionid::Same,
+        (Some(_), Some(_)) => Unionid::Changed,
+    }
+}
