@@ -85,6 +85,27 @@ macro_rules! tickets_where {
     };
 }
 
+// An index that holds only some rows is used when the text says that no others are asked for, so
+// these say their kinds in figures.
+const DEVICES_OF: &str = tickets_where!("kind = 12 AND user_id = ?1 ORDER BY number");
+const WORK_DUE: &str = tickets_where!(
+    "kind = ?1 AND kind IN (17, 18, 19) AND expires_at <= ?2 AND taken_at IS NULL \
+     AND revoked_at IS NULL ORDER BY expires_at, number LIMIT ?3"
+);
+const _: () = assert!(
+    Kind::Device as u8 == 12
+        && Kind::Erasure as u8 == 17
+        && Kind::Sync as u8 == 18
+        && Kind::Merge as u8 == 19
+);
+
+const TICKETS_OF: &str = tickets_where!("kind = ?2 AND user_id = ?1 ORDER BY number");
+const TICKETS: &str = tickets_where!("kind = ?1 AND number > ?2 ORDER BY number LIMIT ?3");
+const DUE: &str = tickets_where!(
+    "kind = ?1 AND expires_at <= ?2 AND taken_at IS NULL AND revoked_at IS NULL \
+     ORDER BY expires_at, number LIMIT ?3"
+);
+
 pub(crate) fn ticket(
     db: &Connection,
     kind: Kind,
@@ -102,19 +123,8 @@ pub(crate) fn tickets_of(
 ) -> Result<Vec<RawTicket>, Error> {
     let user = user.0.to_i64();
     match kind {
-        // An index that holds only some rows is used when the text says that no other is asked for.
-        Kind::Device => all_tickets(
-            db,
-            kind,
-            tickets_where!("kind = 12 AND user_id = ?1 ORDER BY number"),
-            [user],
-        ),
-        _ => all_tickets(
-            db,
-            kind,
-            tickets_where!("kind = ?2 AND user_id = ?1 ORDER BY number"),
-            (user, kind as u8),
-        ),
+        Kind::Device => all_tickets(db, kind, DEVICES_OF, [user]),
+        _ => all_tickets(db, kind, TICKETS_OF, (user, kind as u8)),
     }
 }
 
@@ -124,12 +134,8 @@ pub(crate) fn tickets(
     after: Option<Number>,
     limit: usize,
 ) -> Result<Vec<RawTicket>, Error> {
-    all_tickets(
-        db,
-        kind,
-        tickets_where!("kind = ?1 AND number > ?2 ORDER BY number LIMIT ?3"),
-        (kind as u8, after.map_or(-1, Number::to_i64), whole(limit)),
-    )
+    let after = after.map_or(-1, Number::to_i64);
+    all_tickets(db, kind, TICKETS, (kind as u8, after, whole(limit)))
 }
 
 pub(crate) fn due(
@@ -139,26 +145,12 @@ pub(crate) fn due(
     limit: usize,
 ) -> Result<Vec<RawTicket>, Error> {
     let sql = match kind {
-        // As above: of these the done ones lie about for long, and are not in the way.
-        Kind::Erasure | Kind::Sync | Kind::Merge => tickets_where!(
-            "kind = ?1 AND kind IN (17, 18, 19) AND expires_at <= ?2 AND taken_at IS NULL \
-             AND revoked_at IS NULL ORDER BY expires_at, number LIMIT ?3"
-        ),
-        _ => tickets_where!(
-            "kind = ?1 AND expires_at <= ?2 AND taken_at IS NULL AND revoked_at IS NULL \
-             ORDER BY expires_at, number LIMIT ?3"
-        ),
+        // What is done of these lies about for long, and is not in the way.
+        Kind::Erasure | Kind::Sync | Kind::Merge => WORK_DUE,
+        _ => DUE,
     };
     all_tickets(db, kind, sql, (kind as u8, now.0, whole(limit)))
 }
-
-// The numbers in the texts above.
-const _: () = assert!(
-    Kind::Device as u8 == 12
-        && Kind::Erasure as u8 == 17
-        && Kind::Sync as u8 == 18
-        && Kind::Merge as u8 == 19
-);
 
 fn all_tickets(
     db: &Connection,
@@ -257,21 +249,16 @@ pub(crate) fn letters(db: &Connection, limit: usize) -> Result<Vec<Letter>, Erro
 }
 
 /// In two steps, so that neither reads the rest of a queue that stands still.
+const NOTICES: &str = "SELECT body FROM notice WHERE number IN (SELECT number FROM notice \
+     WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY number LIMIT ?2) ORDER BY number";
+const DEAD_NOTICES: &str = "SELECT body FROM notice WHERE due_at IS NULL ORDER BY number LIMIT ?1";
+
 pub(crate) fn notices(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Notice>, Error> {
-    bodies(
-        db,
-        "SELECT body FROM notice WHERE number IN (SELECT number FROM notice \
-         WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY number LIMIT ?2) ORDER BY number",
-        (now.0, whole(limit)),
-    )
+    bodies(db, NOTICES, (now.0, whole(limit)))
 }
 
 pub(crate) fn dead_notices(db: &Connection, limit: usize) -> Result<Vec<Notice>, Error> {
-    bodies(
-        db,
-        "SELECT body FROM notice WHERE due_at IS NULL ORDER BY number LIMIT ?1",
-        [whole(limit)],
-    )
+    bodies(db, DEAD_NOTICES, [whole(limit)])
 }
 
 /// The statement that reads events, with what follows their table's name.
@@ -294,28 +281,24 @@ pub(crate) fn events(db: &Connection, limit: usize) -> Result<Vec<Event>, Error>
 
 /// What concerns no client is found by an index. An index over the rest would be written at a
 /// random place in every exchange, so of that only the newest are looked through.
+const OWN_EVENTS: &str =
+    events_from!("event WHERE user_id = ?1 AND client_id IS NULL ORDER BY number DESC LIMIT ?2");
+const EVENTS_AT_CLIENTS: &str = events_from!(
+    "(SELECT * FROM event ORDER BY number DESC LIMIT ?3) AS newest \
+     WHERE user_id = ?1 AND client_id IS NOT NULL ORDER BY number DESC LIMIT ?2"
+);
+
 pub(crate) fn events_of(db: &Connection, user: UserId, limit: usize) -> Result<Vec<Event>, Error> {
-    let mut own = all_events(
+    let (id, most) = (user.0.to_i64(), whole(limit));
+    let mut events = all_events(db, OWN_EVENTS, (id, most))?;
+    events.extend(all_events(
         db,
-        events_from!(
-            "event WHERE user_id = ?1 AND client_id IS NULL ORDER BY number DESC LIMIT ?2"
-        ),
-        (user.0.to_i64(), whole(limit)),
-    )?;
-    let at_clients = all_events(
-        db,
-        events_from!(
-            "(SELECT * FROM event ORDER BY number DESC LIMIT ?3) AS newest \
-             WHERE user_id = ?1 AND client_id IS NOT NULL ORDER BY number DESC LIMIT ?2"
-        ),
-        (user.0.to_i64(), whole(limit), EVENTS_LOOKED_THROUGH),
-    )?;
-    if !at_clients.is_empty() {
-        own.extend(at_clients);
-        own.sort_by_key(|event| std::cmp::Reverse(event.number));
-        own.truncate(limit);
-    }
-    Ok(own)
+        EVENTS_AT_CLIENTS,
+        (id, most, EVENTS_LOOKED_THROUGH),
+    )?);
+    events.sort_by_key(|event| std::cmp::Reverse(event.number));
+    events.truncate(limit);
+    Ok(events)
 }
 
 fn all_events(db: &Connection, sql: &str, params: impl Params) -> Result<Vec<Event>, Error> {
@@ -371,4 +354,61 @@ fn cap(limit: usize) -> i64 {
 /// The limit as the caller set it: who walks takes a short page for the end.
 fn whole(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How the database goes about a statement, a line for each step.
+    fn plan(sql: &str) -> String {
+        let db = Connection::open_in_memory().unwrap();
+        for step in [
+            include_str!("migrations/0001_first.sql"),
+            include_str!("migrations/0002_login.sql"),
+        ] {
+            db.execute_batch(&crate::db::dialect(step)).unwrap();
+        }
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        // What is bound does not matter: there are no statistics.
+        let mut rows = plan.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get::<_, String>("detail").unwrap());
+        }
+        steps.join("\n")
+    }
+
+    #[test]
+    fn what_is_asked_often_is_found_by_an_index_and_not_sorted() {
+        for (sql, by) in [
+            (
+                DEVICES_OF,
+                "SEARCH ticket USING INDEX ticket_of_user (user_id=? AND kind=?)",
+            ),
+            (TICKETS_OF, "SEARCH ticket USING PRIMARY KEY (kind=?)"),
+            (
+                TICKETS,
+                "SEARCH ticket USING PRIMARY KEY (kind=? AND number>?)",
+            ),
+            (
+                WORK_DUE,
+                "SEARCH ticket USING INDEX ticket_open_by_end (kind=? AND expires_at<?)",
+            ),
+            (
+                DUE,
+                "SEARCH ticket USING INDEX ticket_by_end (kind=? AND expires_at<?)",
+            ),
+            (DEAD_NOTICES, "USING INDEX notice_dead"),
+            (NOTICES, "USING COVERING INDEX notice_waiting"),
+            (
+                OWN_EVENTS,
+                "SEARCH event USING INDEX event_of_user (user_id=?)",
+            ),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.contains(by), "{sql}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{sql}\n{plan}");
+        }
+    }
 }
