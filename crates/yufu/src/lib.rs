@@ -12,6 +12,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod courier;
+pub mod fetch;
 pub mod home;
 pub mod listen;
 pub mod ports;
