@@ -261,6 +261,24 @@ impl Keyring {
         self.derive(&prk, parent.version, kind, layout, number)
     }
 
+    /// Makes the secret that takes the place of `parent`, or goes beside it: the same one each
+    /// time, as [`Keyring::mint_from`] does, but only this house can. Whoever finds an old refresh
+    /// token must not be able to work out those that followed it.
+    ///
+    /// # Errors
+    /// A fault when the version is gone.
+    pub fn mint_next(
+        &self,
+        parent: &Presented,
+        kind: Kind,
+        layout: Layout,
+        number: Number,
+    ) -> Result<Minted, Fault> {
+        let mut context = Zeroizing::new(b"next".to_vec());
+        context.extend_from_slice(&parent.proof);
+        self.mint_known(parent.version, kind, layout, number, &context)
+    }
+
     /// Makes the secret that the server itself can say again for this number (a scan's code).
     ///
     /// # Errors

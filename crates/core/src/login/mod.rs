@@ -4,6 +4,7 @@
 
 pub mod body;
 pub mod decide;
+pub mod devices;
 mod refusal;
 
 use serde::{Deserialize, Serialize};
