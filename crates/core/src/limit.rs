@@ -29,6 +29,20 @@ pub fn network(address: &str) -> String {
     }
 }
 
+/// The block of addresses that one party may well have whole: the /24 of an IPv4 address, the /64
+/// of an IPv6 one.
+pub fn block(address: &str) -> String {
+    let v4 = match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(ip)) => Some(ip),
+        Ok(std::net::IpAddr::V6(ip)) => ip.to_ipv4_mapped(),
+        Err(_) => None,
+    };
+    match v4.map(|ip| ip.octets()) {
+        Some([a, b, c, _]) => format!("{a}.{b}.{c}.0/24"),
+        None => network(address),
+    }
+}
+
 /// The most keys that are remembered; beyond, those that are free again are forgotten, and if
 /// none is, new keys are refused: an attacker with many addresses cannot push out a victim's key.
 const MAX_KEYS: usize = 200_000;
@@ -165,6 +179,15 @@ mod tests {
         assert_eq!(network("192.0.2.1"), "192.0.2.1");
         assert_eq!(network("::ffff:192.0.2.1"), "::ffff:192.0.2.1");
         assert_eq!(network(""), "");
+    }
+
+    #[test]
+    fn a_block_is_what_one_party_may_have_whole() {
+        assert_eq!(block("192.0.2.1"), "192.0.2.0/24");
+        assert_eq!(block("::ffff:192.0.2.9"), "192.0.2.0/24");
+        assert_ne!(block("192.0.3.1"), block("192.0.2.1"));
+        assert_eq!(block("2001:db8:1:2:3::4"), "2001:db8:1:2::/64");
+        assert_eq!(block("elsewhere"), "elsewhere");
     }
 
     #[test]

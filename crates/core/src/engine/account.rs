@@ -365,7 +365,7 @@ impl Engine {
     }
 
     /// Six digits, each number equally likely.
-    fn draw_digits(&self) -> Secret {
+    pub(super) fn draw_digits(&self) -> Secret {
         loop {
             let value = self.noise() >> 44;
             // 2^20 is a little over a million: draw again beyond it.

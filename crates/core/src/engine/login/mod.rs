@@ -29,6 +29,7 @@ use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, User, UserStatus};
 
 pub use bind::{BindRequest, BindStep, PhoneProof};
+pub use passcode::{PasscodeRequest, PasscodeSent};
 pub use people::{IdentityView, PersonView, PhoneLogin, PhoneStep};
 pub use transaction::{Begun, CodeRequest, Exchanging, Outcome, PrepareRequest, Proved};
 
