@@ -1,5 +1,6 @@
-//! Pushes of the platform: what is believed and what is not (`docs/facts/wechat.md` §12). The
-//! vector was made with another tool than ours.
+//! Pushes of the platform: what is believed and what is not. The check of an address is
+//! the example of the platform's document "Message push"; the encrypted vector was made with another
+//! tool than ours.
 
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::digest;

@@ -1,4 +1,4 @@
-//! The encryption of pushes (`docs/facts/wechat.md` §12): AES-256-CBC over 16 random bytes, the
+//! The encryption of pushes ("Message push"): AES-256-CBC over 16 random bytes, the
 //! length, the message and the client's name, padded to blocks of 32.
 
 use std::fmt;
@@ -64,7 +64,7 @@ impl AesKey {
         UnboundCipherKey::new(&AES_256, &*self.0).ok()
     }
 
-    /// The initialization vector is the key's first half (§12); the random bytes in front of the
+    /// The initialization vector is the key's first half; the random bytes in front of the
     /// message stand in for it.
     fn iv(&self) -> [u8; 16] {
         let mut iv = [0; 16];

@@ -48,7 +48,7 @@ impl Fields {
         let object: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| PushError("no JSON"))?;
         let mut fields = Self::default();
-        // One page of the platform's shows names with a blank in front (§12). Where both are
+        // One page of the platform's shows names with a blank in front. Where both are
         // there, the sound one counts: it is set last.
         let (sound, blank) = object
             .into_iter()

@@ -1,5 +1,6 @@
-//! WeChat tells a client's server what became of its users (`docs/facts/wechat.md` §12): reading
-//! such a push, and writing one as the platform does.
+//! WeChat tells a client's server what became of its users: reading such a push, and
+//! writing one as the platform does. The wire is that of its document "Message push", the events
+//! are those of "Authorization change" (`docs/facts/login.md` §9).
 //!
 //! What is encrypted is believed only after its signature, and nothing outside of the encrypted
 //! part is believed at all: the compatible mode carries the same fields in clear beside it.
@@ -24,14 +25,14 @@ use fields::Fields;
 
 /// The most bytes of a body that are read.
 pub const MAX_PUSH_BYTES: usize = 64 * 1024;
-/// The platform resends what was not answered so (§12).
+/// The platform resends what was not answered so ("Message push").
 pub const PUSH_ANSWER: &str = "success";
 /// The most bytes of a value that is kept.
 const MAX_VALUE_BYTES: usize = 512;
 /// The most bytes of the text that the check of an address wants back; the platform's have 19.
 const MAX_ECHO_BYTES: usize = 256;
 
-/// What a client and the platform agreed on for pushes (§12).
+/// What a client and the platform agreed on for pushes ("Message push").
 #[derive(Clone, Debug)]
 pub struct PushKeys {
     /// The Token: it signs.
@@ -60,7 +61,7 @@ pub struct PushEvent {
     pub kind: PushKind,
     /// With which client.
     pub appid: ClientId,
-    /// The client's name for the user; some pushes were seen without (§12).
+    /// The client's name for the user; some pushes were seen without.
     pub openid: Option<Subject>,
     /// The developer's name for the user.
     pub unionid: Option<Subject>,
@@ -68,7 +69,7 @@ pub struct PushEvent {
     pub created_at: Timestamp,
 }
 
-/// The events that concern a login (§12).
+/// The events that concern a login (`docs/facts/login.md` §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushKind {
     /// `user_authorization_revoke`: the user took an authorization back.
@@ -121,7 +122,7 @@ impl fmt::Display for PushError {
 
 impl std::error::Error for PushError {}
 
-/// The check that the platform makes when an address is registered (§12): a GET whose `echostr`
+/// The check that the platform makes when an address is registered ("Message push"): a GET whose `echostr`
 /// is the answer. Returns the text to answer, as plain text.
 ///
 /// # Errors
@@ -261,7 +262,7 @@ fn check(token: &Secret, parts: &[&str], signature: &str) -> Result<(), PushErro
     }
 }
 
-/// SHA-1 of the token and the parts, sorted and joined, in hex (§12).
+/// SHA-1 of the token and the parts, sorted and joined, in hex ("Message push").
 fn sign(token: &Secret, parts: &[&str]) -> String {
     let mut parts = parts.to_vec();
     parts.push(token.expose());

@@ -1,4 +1,4 @@
-//! Writing a push as the platform does (`docs/facts/wechat.md` §12).
+//! Writing a push as the platform does (its document "Message push").
 
 use percent_encoding::utf8_percent_encode;
 use quick_xml::Writer;
@@ -11,7 +11,7 @@ use super::super::call::ESCAPED;
 use super::super::json::Object;
 use super::{PushEvent, PushKeys, PushKind, crypt, sign};
 
-/// How a push goes out (§12).
+/// How a push goes out ("Message push").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// In clear; the signature covers the query alone.
@@ -22,7 +22,7 @@ pub enum Mode {
     Safe,
 }
 
-/// How the body is spelled (§12).
+/// How the body is spelled ("Message push").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// XML.
