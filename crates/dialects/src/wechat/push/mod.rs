@@ -122,8 +122,8 @@ impl fmt::Display for PushError {
 
 impl std::error::Error for PushError {}
 
-/// The check that the platform makes when an address is registered ("Message push"): a GET whose `echostr`
-/// is the answer. Returns the text to answer, as plain text.
+/// The check that the platform makes when an address is registered ("Message push"): a GET whose
+/// `echostr` is the answer. Returns the text to answer, as plain text.
 ///
 /// # Errors
 /// [`PushError`]: not signed with our token, or a text that no platform sends.
