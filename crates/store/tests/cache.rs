@@ -129,6 +129,106 @@ async fn a_kept_record_is_read_once_until_it_is_touched() {
     assert_eq!(reads(&store) - before, 2);
 }
 
+/// What a session of the login backend is judged by in each call: its device and its user.
+#[tokio::test]
+async fn a_session_is_judged_without_a_read_until_it_is_touched() {
+    let store = cached();
+    let mut other = ticket(Kind::Device, 2);
+    other.ticket.user = Some(user_id(2));
+    commit(
+        &store,
+        [
+            Change::Issue(ticket(Kind::Device, 1)),
+            Change::Issue(other),
+            Change::Put(Record::User(user(1, 1))),
+            Change::Put(Record::Handle(handle(1), user_id(1))),
+        ],
+    )
+    .await;
+    let judge = || async {
+        let before = reads(&store);
+        let device = read(&store, Kind::Device, 1).await.unwrap();
+        let user = store.user(UserKey::Id(user_id(1))).await.unwrap().unwrap();
+        (device.ticket.version, user.version, reads(&store) - before)
+    };
+    assert_eq!(judge().await, (1, 1, 1));
+    assert_eq!(judge().await, (1, 1, 0));
+    let amend = |number, version| Change::Amend {
+        kind: Kind::Device,
+        number: Number(number),
+        version,
+        body: b"{}".to_vec(),
+        expires_at: NOW,
+    };
+    for (change, seen) in [
+        (amend(1, 1), (2, 1, 1)),
+        (Change::Put(Record::User(user(1, 2))), (2, 2, 1)),
+        (amend(2, 1), (2, 2, 0)),
+        (Change::DropHandle(handle(1), user_id(1)), (2, 2, 0)),
+    ] {
+        commit(&store, [change.clone()]).await;
+        assert_eq!(judge().await, seen, "{change:?}");
+        assert_eq!(judge().await.2, 0);
+    }
+    // A list that is made and changed at once is kept as it ends.
+    let born = [Change::Issue(ticket(Kind::Device, 3)), amend(3, 1)];
+    commit(&store, born).await;
+    let found = read(&store, Kind::Device, 3).await.unwrap();
+    assert_eq!(found.ticket.version, 2);
+    // Lists are not kept: they are told by the store itself.
+    let before = reads(&store);
+    for _ in 0..2 {
+        let found = store.tickets_of(user_id(1), Kind::Device).await.unwrap();
+        assert_eq!(found.len(), 2);
+    }
+    assert_eq!(reads(&store) - before, 2);
+}
+
+/// Nothing is kept under a handle, so there is nothing that could be stale: neither when it was
+/// moved here nor when it was moved where nobody tells of it; and a read by handle puts nothing
+/// into the cache, where news of the handle would not find it.
+#[tokio::test]
+async fn who_is_known_by_a_handle_is_never_stale() {
+    let store = cached();
+    commit(
+        &store,
+        [
+            Change::Put(Record::User(user(1, 1))),
+            Change::Put(Record::User(user(2, 1))),
+            Change::Put(Record::Handle(handle(1), user_id(1))),
+        ],
+    )
+    .await;
+    let owner = || async {
+        let handle = handle(1);
+        let found = store.user(UserKey::Handle(&handle)).await.unwrap();
+        found.map(|user| (user.id, user.version))
+    };
+    let shift = |from, to| {
+        vec![
+            Change::DropHandle(handle(1), user_id(from)),
+            Change::Put(Record::Handle(handle(1), user_id(to))),
+        ]
+    };
+    for _ in 0..2 {
+        assert_eq!(owner().await, Some((user_id(1), 1)));
+    }
+    commit(&store, shift(1, 2)).await;
+    assert_eq!(owner().await, Some((user_id(2), 1)));
+    // Elsewhere, and before the news of it.
+    let mut elsewhere = shift(2, 1);
+    elsewhere.push(Change::Put(Record::User(user(1, 2))));
+    store.inner().store.commit(elsewhere).await.unwrap();
+    assert_eq!(owner().await, Some((user_id(1), 2)));
+    // What was read by the handle was not kept for the id.
+    let before = reads(&store);
+    store.user(UserKey::Id(user_id(1))).await.unwrap();
+    assert_eq!(reads(&store) - before, 1);
+    let dropped = vec![Change::DropHandle(handle(1), user_id(1))];
+    store.inner().store.commit(dropped).await.unwrap();
+    assert_eq!(owner().await, None);
+}
+
 /// The race of a cache: a read has its answer and is slow to give it, a commit makes the answer
 /// untrue, and then the read puts it into the cache.
 async fn a_slow_read_keeps_nothing(issued: Change, spoils: impl FnOnce(&Told)) {

@@ -726,6 +726,112 @@ mod two_processes {
         close(stores);
     }
 
+    /// A session of the login backend is judged by its device and its user.
+    #[tokio::test]
+    async fn a_session_that_was_ended_elsewhere_is_over_within_a_second() {
+        let folder = Folder::new();
+        let stores = two(&folder).await;
+        let [here, there] = &stores;
+        here.commit(vec![
+            issue(Kind::Device, 1),
+            issue(Kind::Device, 2),
+            Change::Put(Record::User(user(1, 1))),
+        ])
+        .await
+        .unwrap();
+        let judge = async |store: &Cached<SqliteStore>| {
+            let device = store.ticket(Kind::Device, Number(1)).await.unwrap();
+            let user = store.user(UserKey::Id(user_id(1))).await.unwrap();
+            (device.unwrap().ticket.version, user.unwrap().version)
+        };
+        assert_eq!(judge(here).await, (1, 1));
+        let end = |number| Change::Amend {
+            kind: Kind::Device,
+            number: Number(number),
+            version: 1,
+            body: br#"{"ended":1}"#.to_vec(),
+            expires_at: NOW,
+        };
+        // In turn, so that each is heard of by itself.
+        for (change, over) in [
+            (end(1), (2, 1)),
+            (Change::Put(Record::User(user(1, 2))), (2, 2)),
+        ] {
+            there.commit(vec![change]).await.unwrap();
+            let began = now();
+            assert_eq!(judge(there).await, over);
+            while judge(here).await != over {
+                assert!(began.elapsed() < Duration::from_millis(1100));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        // Who acts on what was ended elsewhere loses, and sees it the next time.
+        let found = here.ticket(Kind::Device, Number(2)).await.unwrap();
+        assert_eq!(found.unwrap().ticket.version, 1);
+        there.commit(vec![end(2)]).await.unwrap();
+        let lost = here.commit(vec![end(2)]).await;
+        assert!(matches!(lost, Err(Clash::Stale)));
+        let found = here.ticket(Kind::Device, Number(2)).await.unwrap();
+        assert_eq!(found.unwrap().ticket.version, 2);
+        close(stores);
+    }
+
+    /// By a handle the file itself is asked, so there is not even a second of the old answer.
+    #[tokio::test]
+    async fn a_handle_that_was_moved_elsewhere_is_moved_at_once() {
+        let folder = Folder::new();
+        let stores = two(&folder).await;
+        let [here, there] = &stores;
+        for handle in [world::handle(1), world::identity(1), world::person(1)] {
+            let owner = async |store: &Cached<SqliteStore>| {
+                let found = store.user(UserKey::Handle(&handle)).await.unwrap();
+                found.map(|user| (user.id, user.version))
+            };
+            let of = |n| Change::Put(Record::Handle(handle.clone(), user_id(n)));
+            let not_of = |n| Change::DropHandle(handle.clone(), user_id(n));
+            let known = here.user(UserKey::Id(user_id(1))).await.unwrap();
+            let mut version = known.map_or(0, |user| user.version);
+            let mut first = vec![of(1)];
+            if version == 0 {
+                first.extend([1, 2].map(|n| Change::Put(Record::User(user(n, 1)))));
+                version = 1;
+            }
+            here.commit(first).await.unwrap();
+            for store in &stores {
+                assert_eq!(owner(store).await, Some((user_id(1), version)));
+                store.user(UserKey::Id(user_id(1))).await.unwrap();
+            }
+            there.commit(vec![not_of(1), of(2)]).await.unwrap();
+            for store in &stores {
+                assert_eq!(owner(store).await, Some((user_id(2), 1)));
+            }
+            let back = vec![
+                not_of(2),
+                of(1),
+                Change::Put(Record::User(user(1, version + 1))),
+            ];
+            here.commit(back).await.unwrap();
+            for store in &stores {
+                assert_eq!(owner(store).await, Some((user_id(1), version + 1)));
+            }
+            there.commit(vec![not_of(1)]).await.unwrap();
+            for store in &stores {
+                assert_eq!(owner(store).await, None);
+            }
+            // Two processes want it: the file decides.
+            let wanted = [here.commit(vec![of(1)]), there.commit(vec![of(2)])];
+            let [one, two] = wanted;
+            let (one, two) = tokio::join!(one, two);
+            let (won, lost) = if one.is_ok() { (1, two) } else { (2, one) };
+            assert!(matches!(lost, Err(Clash::Exists)));
+            for store in &stores {
+                assert_eq!(owner(store).await.map(|(id, _)| id), Some(user_id(won)));
+            }
+            there.commit(vec![not_of(won)]).await.unwrap();
+        }
+        close(stores);
+    }
+
     /// While one process waits for the write lock of another it hears no news: after a second it
     /// must read the database instead of what it kept.
     #[tokio::test]

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use yufu_core::client::{Client, ClientKind, ClientPolicy, ClientSecret, Developer, Status};
 use yufu_core::grant::Grant;
 use yufu_core::id::{ClientId, DeveloperId, GrantId, Number, UserId};
+use yufu_core::identity::{IdentityKey, Person, Provider};
 use yufu_core::keyring::Key;
 use yufu_core::redirect::RedirectRule;
 use yufu_core::refusal::Fault;
@@ -288,6 +289,24 @@ pub fn handle(n: u64) -> Handle {
     Handle::Phone(Phone::parse(&format!("138{n:08}")).unwrap())
 }
 
+pub fn identity(n: u64) -> Handle {
+    let key = IdentityKey {
+        provider: Provider::Wechat,
+        app: client_id(n),
+        subject: format!("oA{n}"),
+    };
+    Handle::of(&key)
+}
+
+pub fn person(n: u64) -> Handle {
+    let person = Person {
+        provider: Provider::Wechat,
+        scope: "north".into(),
+        id: format!("oU{n}"),
+    };
+    Handle::of_person(&person)
+}
+
 pub fn developer(n: u64) -> Developer {
     Developer {
         id: developer_id(n),
@@ -328,7 +347,7 @@ pub fn user(n: u64, version: u32) -> User {
             nickname: format!("梅 {n} v{version} \"'\\"),
             ..Profile::default()
         },
-        phone: Some(Phone::parse(&format!("138{n:08}")).unwrap()),
+        phone: Some(Phone::parse(&format!("138{:08}", n % 100_000_000)).unwrap()),
         password: Some("$argon2id$…".into()),
         sessions_from: NOW,
         version,
@@ -397,6 +416,20 @@ pub fn letter(number: u64) -> Letter {
         about: "sign_in".into(),
         passcode: "123456".into(),
         posted_at: NOW,
+    }
+}
+
+pub fn notice(number: u64) -> Notice {
+    Notice {
+        number: Number(number),
+        to: "crm".into(),
+        about: "user.created".into(),
+        user: user_id(number),
+        data: r#"{"by":"梅 \"'\\"}"#.into(),
+        posted_at: Timestamp(NOW.0 - 9),
+        attempts: 0,
+        due_at: NOW,
+        dead: false,
     }
 }
 

@@ -1,21 +1,21 @@
 //! One suite for every store: what the port promises, asked of each make in the same words.
 
+#[path = "../world/mod.rs"]
 mod world;
 
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use yufu_core::id::Number;
-use yufu_core::store::memory::MemoryStore;
-use yufu_core::store::{Change, Clash, GrantKey, Record, UserKey};
+use yufu_core::store::{Change, Clash, GrantKey, Notice, Record, UserKey};
 use yufu_core::subject::{Sector, Subject};
 use yufu_core::ticket::{Kind, RawTicket};
 use yufu_core::time::{Lifetime, Timestamp};
 use yufu_core::user::Handle;
 
+use random::everything;
 use world::{
-    Bed, NOW, Whole, client, client_id, developer, developer_id, event, grant, grant_id, handle,
-    in_family, key, letter, ticket, user, user_id,
+    NOW, Whole, client, client_id, developer, developer_id, event, grant, grant_id, handle,
+    in_family, key, letter, notice, ticket, user, user_id,
 };
 
 /// Runs each check on a fresh store of each make.
@@ -31,13 +31,16 @@ macro_rules! on_every_store {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $check() {
-                    let bed = crate::Bed::$make();
-                    crate::$check(std::sync::Arc::clone(&bed.store)).await;
+                    let bed = crate::world::Bed::$make();
+                    super::$check(std::sync::Arc::clone(&bed.store)).await;
                 }
             )*
         }
     };
 }
+
+mod login;
+mod random;
 
 on_every_store!(
     every_record_comes_back_as_it_was_put,
@@ -463,6 +466,8 @@ async fn a_list_is_applied_whole_or_not_at_all(store: Store) {
             Change::Put(Record::Handle(handle(1), user_id(1))),
             Change::Put(Record::Grant(grant(1, 1, 1, 1, false))),
             Change::Post(letter(1)),
+            Change::Notify(notice(1)),
+            Change::Notify(notice(2)),
             Change::Record(event(1)),
             take(Kind::Code, 1),
         ],
@@ -496,6 +501,12 @@ async fn a_list_is_applied_whole_or_not_at_all(store: Store) {
         Change::Put(Record::Key(key(1))),
         Change::Post(letter(2)),
         Change::Delivered(Number(1)),
+        Change::Notify(notice(3)),
+        Change::Renotify(Notice {
+            dead: true,
+            ..notice(2)
+        }),
+        Change::Notified(Number(1)),
         Change::Record(event(2)),
     ];
     let last_straws = [
@@ -523,6 +534,7 @@ async fn a_list_is_applied_whole_or_not_at_all(store: Store) {
         ),
         (Change::Put(Record::Key(key(1))), Outcome::Exists),
         (Change::Post(letter(2)), Outcome::Exists),
+        (Change::Notify(notice(2)), Outcome::Exists),
         (Change::Record(event(1)), Outcome::Exists),
     ];
     for (straw, clashes) in last_straws {
@@ -804,161 +816,5 @@ async fn a_caller_who_goes_away_loses_nothing(store: Store) {
                 assert!(kept.ticket.revoked_at.is_some());
             }
         }
-    }
-}
-
-/// Everything that can be asked of a small world, as one comparable text.
-async fn everything(store: &Store) -> String {
-    let mut all = String::new();
-    let mut note = |what: &dyn std::fmt::Debug| all.push_str(&format!("{what:?}\n"));
-    for n in SMALL {
-        note(&store.client(&client_id(n)).await.unwrap());
-        note(&store.developer(developer_id(n)).await.unwrap());
-        note(&store.user(UserKey::Id(user_id(n))).await.unwrap());
-        note(&store.user(UserKey::Handle(&handle(n))).await.unwrap());
-        for c in SMALL {
-            let id = client_id(c);
-            let standing = GrantKey::Standing(user_id(n), &id);
-            note(&store.grant(standing).await.unwrap());
-            let sector = Sector::Client(id.clone());
-            note(&store.subject(user_id(n), &sector).await.unwrap());
-        }
-        note(&store.grants_of(user_id(n)).await.unwrap());
-        for kind in KINDS {
-            note(&raw(store, kind, n).await);
-        }
-    }
-    for id in 0..8 {
-        note(&store.grant(GrantKey::Id(grant_id(id))).await.unwrap());
-    }
-    note(&store.keys().await.unwrap());
-    note(&store.developers().await.unwrap());
-    note(&store.clients().await.unwrap());
-    note(&store.users(9).await.unwrap());
-    note(&store.letters(9).await.unwrap());
-    note(&store.events(9).await.unwrap());
-    all
-}
-
-const SMALL: std::ops::Range<u64> = 1..4;
-const KINDS: [Kind; 3] = [Kind::Code, Kind::Access, Kind::Session];
-
-/// A step of a random run.
-#[derive(Clone, Debug)]
-enum Act {
-    Commit(Vec<Change>),
-    Sweep { now: i64, events: i64 },
-}
-
-fn any_kind() -> impl Strategy<Value = Kind> {
-    proptest::sample::select(&KINDS[..])
-}
-
-fn any_record() -> impl Strategy<Value = Record> {
-    prop_oneof![
-        (SMALL, 0u32..5).prop_map(|(n, version)| Record::Client(client(n, version))),
-        SMALL.prop_map(|n| Record::Developer(developer(n))),
-        (SMALL, 0u32..5).prop_map(|(n, version)| Record::User(user(n, version))),
-        (SMALL, SMALL).prop_map(|(h, n)| Record::Handle(handle(h), user_id(n))),
-        // A grant never changes its pair, but pairs have several.
-        (0u64..8, 1u32..5, any::<bool>()).prop_map(|(id, version, gone)| Record::Grant(grant(
-            id,
-            1 + id % 2,
-            1,
-            version,
-            gone
-        ))),
-        (SMALL, SMALL, SMALL).prop_map(|(n, c, s)| Record::Subject(
-            user_id(n),
-            Sector::Client(client_id(c)),
-            Subject::new(&format!("o{s}"))
-        )),
-        (0u8..4).prop_map(|version| Record::Key(key(version))),
-    ]
-}
-
-fn any_change() -> impl Strategy<Value = Change> {
-    let issue = (any_kind(), SMALL, proptest::option::of(SMALL), 0i64..4);
-    prop_oneof![
-        3 => issue.prop_map(|(kind, number, family, life)| {
-            let mut raw = ticket(kind, number);
-            raw.ticket.family = family.map(Number);
-            raw.ticket.expires_at = Timestamp(NOW.0 + life);
-            Change::Issue(raw)
-        }),
-        2 => (any_kind(), SMALL).prop_map(|(kind, number)| take(kind, number)),
-        1 => (any_kind(), SMALL, 0i64..4)
-            .prop_map(|(kind, number, life)| extend(kind, number, NOW.0 + life)),
-        1 => (any_kind(), SMALL, 1u32..4, any::<[u8; 2]>())
-            .prop_map(|(kind, number, version, body)| amend(kind, number, version, &body)),
-        1 => (any_kind(), SMALL, 0i64..9).prop_map(|(kind, number, at)| revoke(kind, number, at)),
-        1 => (SMALL, 0i64..9).prop_map(|(family, at)| Change::RevokeFamily {
-            family: Number(family),
-            at: Timestamp(at),
-        }),
-        5 => any_record().prop_map(Change::Put),
-        1 => (SMALL, SMALL).prop_map(|(h, n)| Change::DropHandle(handle(h), user_id(n))),
-        1 => (SMALL).prop_map(|number| Change::Post(letter(number))),
-        1 => (SMALL).prop_map(|number| Change::Delivered(Number(number))),
-        1 => (SMALL).prop_map(|number| Change::Record(event(number))),
-    ]
-}
-
-fn any_act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        12 => proptest::collection::vec(any_change(), 1..4).prop_map(Act::Commit),
-        1 => (0i64..4, 0i64..4).prop_map(|(now, events)| Act::Sweep { now, events }),
-    ]
-}
-
-/// Plays a run on a store and on the memory store, which is what the port means.
-async fn play(store: &Store, acts: Vec<Act>) {
-    let model: Store = Arc::new(MemoryStore::default());
-    for act in acts {
-        match act {
-            Act::Commit(list) => {
-                let expected = outcome(model.commit(list.clone()).await);
-                let found = outcome(store.commit(list.clone()).await);
-                assert_eq!(found, expected, "{list:?}");
-            }
-            Act::Sweep { now, events } => {
-                let now = Timestamp(NOW.0 + now).plus(Lifetime::days(1));
-                let events = Timestamp(NOW.0 + events);
-                let expected = model.sweep(now, events).await.unwrap();
-                assert_eq!(store.sweep(now, events).await.unwrap(), expected);
-            }
-        }
-        assert_eq!(everything(store).await, everything(&model).await);
-    }
-}
-
-fn play_on(make: fn() -> Bed, acts: Vec<Act>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let bed = make();
-    runtime.block_on(play(&bed.store, acts));
-}
-
-fn runs() -> impl Strategy<Value = Vec<Act>> {
-    proptest::collection::vec(any_act(), 1..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
-
-    #[test]
-    fn sqlite_does_what_memory_does(acts in runs()) {
-        play_on(Bed::sqlite, acts);
-    }
-
-    #[test]
-    fn a_cache_before_memory_does_what_memory_does(acts in runs()) {
-        play_on(Bed::cached_memory, acts);
-    }
-
-    #[test]
-    fn a_cache_before_sqlite_does_what_memory_does(acts in runs()) {
-        play_on(Bed::cached_sqlite, acts);
     }
 }
