@@ -109,8 +109,7 @@ pub enum LoginDecision {
 
 /// D1. The key decides before the person; nothing is ever merged here.
 pub fn login(facts: &LoginFacts) -> LoginDecision {
-    let needs_phone =
-        |owner: &Owner| facts.policy == BindPolicy::PhoneRequired && !owner.has_phone;
+    let needs_phone = |owner: &Owner| facts.policy == BindPolicy::PhoneRequired && !owner.has_phone;
     let owner = match (facts.by_key, facts.by_person) {
         (None, None) => {
             return match facts.policy {

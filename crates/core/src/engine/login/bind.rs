@@ -11,9 +11,7 @@ use crate::login::body::{BindTicket, GoodFor, Sealed};
 use crate::login::decide::{
     BindDecision, BindFacts, PhoneOwner, Relation, Replace, Standing, WechatOwner, bind,
 };
-use crate::login::{
-    Device, Idempotency, LoggedIn, LoginRefusal, LoginStop, Purpose, Taken,
-};
+use crate::login::{Device, Idempotency, LoggedIn, LoginRefusal, LoginStop, Purpose, Taken};
 use crate::refusal::Fault;
 use crate::store::{Change, Record};
 use crate::ticket::{Kind, Scene, Ticket};
@@ -23,8 +21,8 @@ use crate::user::{Handle, Phone, User, UserStatus};
 use super::session::NewSession;
 use super::transaction::Proved;
 use super::{
-    LoginHalt, MAX_WORD_BYTES, amend, attach, candidate, detach, is_fresh, masked_name, owner,
-    put, settled_login, shown_name,
+    LoginHalt, MAX_WORD_BYTES, amend, attach, candidate, detach, is_fresh, masked_name, owner, put,
+    settled_login, shown_name,
 };
 
 /// How a phone number is proved.
@@ -78,9 +76,9 @@ pub enum BindStep {
 }
 
 /// A ticket that may be used now.
-struct Usable {
-    presented: Presented,
-    ticket: Ticket<BindTicket>,
+pub(super) struct Usable {
+    pub(super) presented: Presented,
+    pub(super) ticket: Ticket<BindTicket>,
 }
 
 /// Everything that D2 is about.
@@ -117,7 +115,7 @@ impl Engine {
     }
 
     /// Reads a ticket: it must be of this device, and good for something.
-    async fn usable(
+    pub(super) async fn usable(
         &self,
         secret: &str,
         device: &Device<'_>,
@@ -136,7 +134,11 @@ impl Engine {
     }
 
     /// A ticket in the hands of another device is good for nobody (PHO-10).
-    async fn void_stolen(&self, ticket: &Ticket<BindTicket>, now: Timestamp) -> Result<(), LoginHalt> {
+    async fn void_stolen(
+        &self,
+        ticket: &Ticket<BindTicket>,
+        now: Timestamp,
+    ) -> Result<(), LoginHalt> {
         let revoke = Change::Revoke {
             kind: Kind::Bind,
             number: ticket.number,
@@ -148,7 +150,7 @@ impl Engine {
     }
 
     /// The answer to an earlier use under the same key, if that is what is asked for.
-    fn used_before(
+    pub(super) fn used_before(
         &self,
         usable: &Usable,
         key: Idempotency<'_>,
@@ -199,7 +201,9 @@ impl Engine {
             PhoneProof::None => return Err(field("sms_code").into()),
             PhoneProof::Carrier => None,
             PhoneProof::Passcode(digits) => {
-                let spent = self.use_login_passcode(phone, Scene::Bind, digits, now).await?;
+                let spent = self
+                    .use_login_passcode(phone, Scene::Bind, digits, now)
+                    .await?;
                 Some(spent)
             }
         };
@@ -237,7 +241,11 @@ impl Engine {
             wechat: wechat.filter(|user| owner(user).is_some()),
             holder: self.user_of(&Handle::Phone(phone.clone())).await?,
         };
-        if let Some(tied) = scene.wechat.as_ref().filter(|user| Some(user.id) == usable.ticket.user) {
+        if let Some(tied) = scene
+            .wechat
+            .as_ref()
+            .filter(|user| Some(user.id) == usable.ticket.user)
+        {
             enterable(tied)?;
         }
         if let Some(since) = self.silent_since(scene.holder.as_ref(), now)
@@ -272,7 +280,10 @@ impl Engine {
             // this very number.
             Some(user)
                 if usable.ticket.user == Some(user.id)
-                    && user.phone.as_ref().is_none_or(|phone| *phone == scene.phone) =>
+                    && user
+                        .phone
+                        .as_ref()
+                        .is_none_or(|phone| *phone == scene.phone) =>
             {
                 WechatOwner::Tied(user.id)
             }
@@ -291,9 +302,10 @@ impl Engine {
             let other = usable.ticket.body.other;
             let other = other.is_some_and(|(user, until)| user == holder.id && now < until);
             let delay = self.login().replace_delay;
-            let waited = holder.replacing.as_ref().is_some_and(|(key, since)| {
-                *key == scene.vouched.key && now >= since.plus(delay)
-            });
+            let waited = holder
+                .replacing
+                .as_ref()
+                .is_some_and(|(key, since)| *key == scene.vouched.key && now >= since.plus(delay));
             other || waited
         });
         BindFacts {
@@ -319,8 +331,19 @@ impl Engine {
         now: Timestamp,
     ) -> Result<BindStep, LoginHalt> {
         let gone = || Fault::new("a decided user is gone");
-        let Scene2 { vouched, phone, wechat, holder } = scene;
-        let ending = Ending { usable, vouched, phone, request, now };
+        let Scene2 {
+            vouched,
+            phone,
+            wechat,
+            holder,
+        } = scene;
+        let ending = Ending {
+            usable,
+            vouched,
+            phone,
+            request,
+            now,
+        };
         match decision {
             BindDecision::Create => {
                 let user = User::new(UserId(self.draw_number()), now);
@@ -332,16 +355,19 @@ impl Engine {
             }
             BindDecision::Link { .. } => {
                 let user = holder.ok_or_else(gone)?;
-                self.finish_bind(ending, user, false, "user.linked", Vec::new()).await
+                self.finish_bind(ending, user, false, "user.linked", Vec::new())
+                    .await
             }
             BindDecision::Alias { .. } => {
                 let user = holder.or(wechat).ok_or_else(gone)?;
-                self.finish_bind(ending, user, false, "user.linked", Vec::new()).await
+                self.finish_bind(ending, user, false, "user.linked", Vec::new())
+                    .await
             }
             BindDecision::Merge { .. } => {
                 let (from, mut to) = (wechat.ok_or_else(gone)?, holder.ok_or_else(gone)?);
                 let moved = self.merge_changes(from, &mut to, "user", now).await?;
-                self.finish_bind(ending, to, false, "user.linked", moved).await
+                self.finish_bind(ending, to, false, "user.linked", moved)
+                    .await
             }
             BindDecision::Replace { from, .. } => {
                 let user = holder.ok_or_else(gone)?;
@@ -358,7 +384,10 @@ impl Engine {
             }
             BindDecision::StepUp { .. } => {
                 let user = holder.ok_or_else(gone)?;
-                Err(self.start_replacing(user, &ending.vouched, now).await?.into())
+                Err(self
+                    .start_replacing(user, &ending.vouched, now)
+                    .await?
+                    .into())
             }
             BindDecision::Confirm { .. } => {
                 let candidates = vec![candidate("a", &holder.ok_or_else(gone)?)];
@@ -399,12 +428,20 @@ impl Engine {
         user.phone = Some(ending.phone.clone());
         let handle = Handle::Phone(ending.phone.clone());
         before.push(Change::Put(Record::Handle(handle, user.id)));
-        let about = if is_new { "user.created" } else { "user.phone_bound" };
+        let about = if is_new {
+            "user.created"
+        } else {
+            "user.phone_bound"
+        };
         self.finish_bind(ending, user, is_new, about, before).await
     }
 
     /// An account loses its number to somebody who does not know it (PHO-13).
-    pub(super) async fn lose_phone(&self, mut user: User, now: Timestamp) -> Result<Vec<Change>, LoginHalt> {
+    pub(super) async fn lose_phone(
+        &self,
+        mut user: User,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, LoginHalt> {
         let Some(phone) = user.phone.take() else {
             return Err(Fault::new("a number's account has no number").into());
         };
@@ -433,7 +470,8 @@ impl Engine {
         }
         user.replacing = None;
         changes.extend(self.end_others(&mut user, None, now).await?);
-        self.finish_bind(ending, user, false, "user.replaced", changes).await
+        self.finish_bind(ending, user, false, "user.replaced", changes)
+            .await
     }
 
     /// Notes that somebody with the number wants another login in the place of the present one,
@@ -471,14 +509,26 @@ impl Engine {
         about: &str,
         before: Vec<Change>,
     ) -> Result<BindStep, LoginHalt> {
-        let Ending { usable, vouched, request, now, .. } = ending;
+        let Ending {
+            usable,
+            vouched,
+            request,
+            now,
+            ..
+        } = ending;
         let ticket = &usable.ticket;
         let mut handles = before;
         handles.extend(attach(&mut user, &vouched, false, now));
         if !ticket.body.consent.is_empty() {
             user.consent.clone_from(&ticket.body.consent);
         }
-        let (pair, session) = self.begin_session(&mut user, self.bound_session(ticket, request, &vouched), now).await?;
+        let (pair, session) = self
+            .begin_session(
+                &mut user,
+                self.bound_session(ticket, request, &vouched),
+                now,
+            )
+            .await?;
         let logged_in = LoggedIn {
             pair,
             user: user.id,
@@ -519,7 +569,7 @@ impl Engine {
     }
 
     /// Spends a ticket with the answer that it is spent for.
-    fn spend_bind(
+    pub(super) fn spend_bind(
         &self,
         usable: &Usable,
         key: Idempotency<'_>,
@@ -571,7 +621,8 @@ impl Engine {
                 other: Some((owner.id, now.plus(self.login().proof_life))),
                 ..ticket.body.clone()
             };
-            self.commit(vec![amend(ticket, &body, ticket.expires_at)?]).await?;
+            self.commit(vec![amend(ticket, &body, ticket.expires_at)?])
+                .await?;
             Ok::<(), LoginHalt>(())
         })
     }
@@ -610,7 +661,12 @@ impl Engine {
         if let Some(again) = self.used_before(&usable, key, now)? {
             return Ok(again);
         }
-        let GoodFor::Choosing { vouched, by_key, by_person } = &usable.ticket.body.good_for else {
+        let GoodFor::Choosing {
+            vouched,
+            by_key,
+            by_person,
+        } = &usable.ticket.body.good_for
+        else {
             return Err(LoginRefusal::TicketInvalid.into());
         };
         let (keep, leave) = if keep_first {

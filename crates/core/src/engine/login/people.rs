@@ -4,8 +4,7 @@ use super::bind::{PhoneProof, enterable, relation};
 use super::session::NewSession;
 use super::transaction::Proved;
 use super::{
-    LoginHalt, MAX_WORD_BYTES, Row, attach, detach, is_fresh, owner, put, settled_login,
-    shown_name,
+    LoginHalt, MAX_WORD_BYTES, Row, attach, detach, is_fresh, owner, put, settled_login, shown_name,
 };
 use crate::engine::Engine;
 use crate::id::UserId;
@@ -112,7 +111,9 @@ impl Engine {
             return Err(LoginRefusal::BadRequest { field }.into());
         }
         let device = self.device_hash(request.device.secret);
-        let device = device.ok_or(LoginRefusal::BadRequest { field: "device_secret" })?;
+        let device = device.ok_or(LoginRefusal::BadRequest {
+            field: "device_secret",
+        })?;
         settled_login!(self.enter_by_phone(&request, device, now))
     }
 
@@ -133,7 +134,10 @@ impl Engine {
             }
             PhoneProof::Passcode(digits) => {
                 let phone = request.phone;
-                Some(self.use_login_passcode(phone, Scene::Login, digits, now).await?)
+                Some(
+                    self.use_login_passcode(phone, Scene::Login, digits, now)
+                        .await?,
+                )
             }
         };
         let mut changes: Vec<Change> = spent.into_iter().collect();
@@ -142,7 +146,9 @@ impl Engine {
         if let Some(user) = &holder {
             match owner(user).map(|owner| owner.standing) {
                 Some(Standing::Deleting) => {
-                    return self.offer_phone_cancel(request, device, user, changes, now).await;
+                    return self
+                        .offer_phone_cancel(request, device, user, changes, now)
+                        .await;
                 }
                 Some(Standing::Disabled) => return Err(LoginRefusal::Disabled.into()),
                 _ => {}
@@ -168,7 +174,8 @@ impl Engine {
                 (user, true)
             }
         };
-        self.phone_session(request, device, user, is_new, changes, now).await
+        self.phone_session(request, device, user, is_new, changes, now)
+            .await
     }
 
     async fn phone_session(
@@ -263,17 +270,24 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<LoggedIn>, LoginHalt> {
         let Some(once) = once else { return Ok(None) };
-        let kept = self.looked_up::<Answer>(Kind::Answer, &once.content()).await?;
+        let kept = self
+            .looked_up::<Answer>(Kind::Answer, &once.content())
+            .await?;
         let Some(kept) = kept.filter(|kept| kept.is_alive(now)) else {
             return Ok(None);
         };
         if kept.body.request != self.keyed("request", once.words) {
-            return Err(LoginRefusal::BadRequest { field: "Idempotency-Key" }.into());
+            return Err(LoginRefusal::BadRequest {
+                field: "Idempotency-Key",
+            }
+            .into());
         }
         let open = once.seal_key()?.open(b"answer", &kept.body.sealed);
         let open = open.ok_or_else(|| Fault::new("an answer was sealed under another key"))?;
         let answer = serde_json::from_slice(&open);
-        Ok(Some(answer.map_err(|e| Fault::from("read a kept answer", e))?))
+        Ok(Some(
+            answer.map_err(|e| Fault::from("read a kept answer", e))?,
+        ))
     }
 
     fn say_again(
@@ -284,14 +298,18 @@ impl Engine {
     ) -> Result<Option<Change>, Fault> {
         let Some(once) = once else { return Ok(None) };
         let plain = serde_json::to_vec(answer).map_err(|e| Fault::from("keep an answer", e))?;
-        let (number, hash) = self.keyring.look_up(Kind::Answer, once.content().as_bytes());
+        let (number, hash) = self
+            .keyring
+            .look_up(Kind::Answer, once.content().as_bytes());
         let row = Row {
             number,
             hash,
             family: None,
             user: Some(answer.user),
             body: Answer {
-                sealed: once.seal_key()?.seal(b"answer", &plain, &*self.ports.entropy)?,
+                sealed: once
+                    .seal_key()?
+                    .seal(b"answer", &plain, &*self.ports.entropy)?,
                 request: self.keyed("request", once.words),
             },
             now,
@@ -313,9 +331,16 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), LoginStop> {
         settled_login!(async {
-            let user = self.load(auth.user).await?.ok_or(LoginRefusal::SessionInvalid)?;
-            let phone = user.phone.ok_or(LoginRefusal::BadRequest { field: "sms_code" })?;
-            let spent = self.use_login_passcode(&phone, Scene::Verify, digits, now).await?;
+            let user = self
+                .load(auth.user)
+                .await?
+                .ok_or(LoginRefusal::SessionInvalid)?;
+            let phone = user
+                .phone
+                .ok_or(LoginRefusal::BadRequest { field: "sms_code" })?;
+            let spent = self
+                .use_login_passcode(&phone, Scene::Verify, digits, now)
+                .await?;
             let session = self.session_row(auth.session).await?;
             let proved = self.proved(&session, true, false, now)?;
             self.commit(vec![spent, proved]).await?;
@@ -355,7 +380,10 @@ impl Engine {
         auth: &Authenticated,
         now: Timestamp,
     ) -> Result<Acting, LoginHalt> {
-        let user = self.load(auth.user).await?.ok_or(LoginRefusal::SessionInvalid)?;
+        let user = self
+            .load(auth.user)
+            .await?
+            .ok_or(LoginRefusal::SessionInvalid)?;
         enterable(&user)?;
         let session = self.session_row(auth.session).await?;
         let life = self.login().proof_life;
@@ -392,7 +420,9 @@ impl Engine {
         proved: &Proved,
         now: Timestamp,
     ) -> Result<(), LoginHalt> {
-        let Acting { mut user, session, .. } = self.acting(auth, now).await?;
+        let Acting {
+            mut user, session, ..
+        } = self.acting(auth, now).await?;
         let vouched = &proved.vouched;
         let by_key = self.user_by_key(&vouched.key).await?;
         let by_person = self.user_by_person(vouched.person.as_ref()).await?;
@@ -440,7 +470,10 @@ impl Engine {
         if user.identities_of(provider).next().is_none() {
             return Err(LoginRefusal::BadRequest { field: "provider" }.into());
         }
-        let others = user.identities.iter().any(|identity| identity.key.provider != provider);
+        let others = user
+            .identities
+            .iter()
+            .any(|identity| identity.key.provider != provider);
         if user.phone.is_none() && !others {
             return Err(LoginRefusal::LastIdentity.into());
         }
@@ -500,7 +533,10 @@ impl Engine {
                 return Err(LoginRefusal::BadRequest { field: "sms_code" }.into());
             }
             PhoneProof::Passcode(digits) => {
-                vec![self.use_login_passcode(phone, Scene::Change, digits, now).await?]
+                vec![
+                    self.use_login_passcode(phone, Scene::Change, digits, now)
+                        .await?,
+                ]
             }
         };
         // Said to whoever proved the number alone: nobody learns whose numbers are known.
@@ -509,7 +545,11 @@ impl Engine {
             return Err(LoginRefusal::PhoneTaken { reason, other }.into());
         }
         let before = user.phone.replace(phone.clone());
-        let about = if before.is_some() { "user.phone_changed" } else { "user.phone_bound" };
+        let about = if before.is_some() {
+            "user.phone_changed"
+        } else {
+            "user.phone_bound"
+        };
         if let Some(before) = before {
             changes.push(Change::DropHandle(Handle::Phone(before), user.id));
         }
@@ -530,7 +570,10 @@ impl Engine {
     /// # Errors
     /// [`LoginRefusal::SessionInvalid`] when it is gone.
     pub async fn person(&self, auth: &Authenticated) -> Result<PersonView, LoginStop> {
-        let user = self.load(auth.user).await?.ok_or(LoginRefusal::SessionInvalid)?;
+        let user = self
+            .load(auth.user)
+            .await?
+            .ok_or(LoginRefusal::SessionInvalid)?;
         let avatars = user.identities.iter().map(|identity| &identity.avatar);
         let avatar = std::iter::once(&user.profile.avatar).chain(avatars);
         let avatar = avatar.into_iter().find(|avatar| !avatar.is_empty());
@@ -541,12 +584,18 @@ impl Engine {
             phone: user.phone.as_ref().map(Phone::masked).unwrap_or_default(),
             is_bind: user.phone.is_some(),
             created_at: user.created_at,
-            identities: user.identities.iter().map(|one| self.identity_view(one)).collect(),
+            identities: user
+                .identities
+                .iter()
+                .map(|one| self.identity_view(one))
+                .collect(),
         })
     }
 
     pub(super) fn identity_view(&self, identity: &Identity) -> IdentityView {
-        let id = self.keyring.digest("identity", &[identity.key.value().as_bytes()]);
+        let id = self
+            .keyring
+            .digest("identity", &[identity.key.value().as_bytes()]);
         let app = self.upstream_app_of(&identity.key.app);
         IdentityView {
             id: crate::keyring::hex(id.split_at(8).0),

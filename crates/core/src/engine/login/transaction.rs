@@ -20,7 +20,7 @@ use crate::limit::network;
 use crate::login::body::{BindTicket, GoodFor, Sealed, Spent, Transaction, TransactionStage};
 use crate::login::decide::{LoginDecision, LoginFacts, Note, Unionid, login};
 use crate::login::{
-    Candidate, Device, Exchanged, ExchangeFailure, Idempotency, LoggedIn, LoginAnswer,
+    Candidate, Device, ExchangeFailure, Exchanged, Idempotency, LoggedIn, LoginAnswer,
     LoginRefusal, LoginStop, Mode, Prepared, Purpose,
 };
 use crate::refusal::Fault;
@@ -167,7 +167,9 @@ impl Kept {
 fn is_code(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= MAX_WORD_BYTES
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
 impl Engine {
@@ -277,10 +279,13 @@ impl Engine {
         device: &Device<'_>,
         now: Timestamp,
     ) -> Result<(Presented, Ticket<Transaction>), LoginStop> {
-        let found = self.presented::<Transaction>(Kind::Transaction, state).await?;
+        let found = self
+            .presented::<Transaction>(Kind::Transaction, state)
+            .await?;
         let (presented, ticket) = found.ok_or(LoginRefusal::StateInvalid)?;
         if self.device_hash(device.secret) != Some(ticket.body.device) {
-            self.suspect("csrf_suspected", ticket.user, &ticket.body.app, now).await;
+            self.suspect("csrf_suspected", ticket.user, &ticket.body.app, now)
+                .await;
             return Err(LoginRefusal::StateInvalid.into());
         }
         if !ticket.is_alive(now) {
@@ -328,7 +333,8 @@ impl Engine {
             },
             ..ticket.body.clone()
         };
-        self.commit(vec![amend(&ticket, &body, ticket.expires_at)?]).await?;
+        self.commit(vec![amend(&ticket, &body, ticket.expires_at)?])
+            .await?;
         Ok(())
     }
 
@@ -376,7 +382,9 @@ impl Engine {
         request: &CodeRequest<'_>,
         now: Timestamp,
     ) -> Result<Begun, LoginHalt> {
-        let (presented, ticket) = self.transaction(request.state, &request.device, now).await?;
+        let (presented, ticket) = self
+            .transaction(request.state, &request.device, now)
+            .await?;
         let purpose = ticket.body.purpose;
         let is_theirs = purpose == Purpose::Login || ticket.user == request.user;
         if !request.purposes.contains(&purpose) || !is_theirs {
@@ -430,7 +438,8 @@ impl Engine {
         let mut changes = Vec::new();
         match spent {
             Some(raw) if raw.open::<Spent>()?.body.transaction != ticket.number => {
-                self.suspect("code_replay", ticket.user, &ticket.body.app, now).await;
+                self.suspect("code_replay", ticket.user, &ticket.body.app, now)
+                    .await;
                 return Err(LoginRefusal::CodeUsed.into());
             }
             Some(_) => {}
@@ -484,7 +493,8 @@ impl Engine {
 
     fn forgive_exchange(&self, address: &str, now: Timestamp) {
         let key = format!("exchange:{}", network(address));
-        self.limiter.forgive(&key, self.login().address_failures, now);
+        self.limiter
+            .forgive(&key, self.login().address_failures, now);
     }
 
     fn unseal(&self, presented: &Presented, sealed: &Sealed) -> Result<Kept, Fault> {
@@ -531,10 +541,10 @@ impl Engine {
             vouched: exchanged.vouched.clone(),
             user: exchanging.ticket.user,
         };
-        let until = now.plus(self.login().ticket_life);
         let outcome = Outcome::Proved(proved.clone());
         let done = settled_login!(async {
-            let changes = self.vault_put(&exchanged, Some(until), now).await?;
+            let until = self.unowned_until(&exchanged.vouched, now).await?;
+            let changes = self.vault_put(&exchanged, until, now).await?;
             let kept = Kept::Outcome(outcome.clone());
             self.conclude(exchanging, kept, changes, now).await
         })?;
@@ -559,7 +569,10 @@ impl Engine {
             }
             Err(failure) => failure,
         };
-        if !matches!(failure, ExchangeFailure::CodeInvalid | ExchangeFailure::CodeUsed) {
+        if !matches!(
+            failure,
+            ExchangeFailure::CodeInvalid | ExchangeFailure::CodeUsed
+        ) {
             self.forgive_exchange(&exchanging.address, exchanging.at);
         }
         let (refusal, event, detail) = match &failure {
@@ -579,9 +592,11 @@ impl Engine {
                 "login.upstream_unreadable",
                 body.as_str(),
             ),
-            ExchangeFailure::Restricted => {
-                (LoginRefusal::UpstreamRestricted, "login.upstream_restricted", "")
-            }
+            ExchangeFailure::Restricted => (
+                LoginRefusal::UpstreamRestricted,
+                "login.upstream_restricted",
+                "",
+            ),
             ExchangeFailure::ScopeMissing => {
                 (LoginRefusal::ScopeMissing, "login.scope_missing", "")
             }
@@ -605,7 +620,10 @@ impl Engine {
             stage: TransactionStage::Pending,
             ..ticket.body.clone()
         };
-        match self.commit(vec![amend(ticket, &body, ticket.expires_at)?]).await {
+        match self
+            .commit(vec![amend(ticket, &body, ticket.expires_at)?])
+            .await
+        {
             // Superseded, closed or taken over meanwhile: there is nothing to open again.
             Err(crate::store::Clash::Stale) | Ok(()) => Ok(()),
             Err(clash) => Err(clash.into()),
@@ -621,7 +639,10 @@ impl Engine {
         mut changes: Vec<Change>,
         now: Timestamp,
     ) -> Result<Result<Outcome, LoginRefusal>, LoginHalt> {
-        let read = self.store().ticket(Kind::Transaction, exchanging.ticket.number).await?;
+        let read = self
+            .store()
+            .ticket(Kind::Transaction, exchanging.ticket.number)
+            .await?;
         let Some(read) = read else {
             return Ok(Err(LoginRefusal::StateInvalid));
         };
@@ -683,10 +704,14 @@ impl Engine {
             }
             LoginDecision::SignIn { user, note } => {
                 let user = find(user).ok_or_else(gone)?;
-                self.let_in(exchanging, exchanged, user, Some(note), now).await
+                self.let_in(exchanging, exchanged, user, Some(note), now)
+                    .await
             }
             LoginDecision::Choose { by_key, by_person } => {
-                let pair = (find(by_key).ok_or_else(gone)?, find(by_person).ok_or_else(gone)?);
+                let pair = (
+                    find(by_key).ok_or_else(gone)?,
+                    find(by_person).ok_or_else(gone)?,
+                );
                 self.ask_choice(exchanging, exchanged, pair, now).await
             }
             LoginDecision::Deleting { user } => {
@@ -758,12 +783,29 @@ impl Engine {
             upstream_token: self.shown_token(exchanged),
             upstream_unverified: false,
         });
-        self.conclude(exchanging, Kept::Outcome(Outcome::Login(answer)), changes, now).await
+        self.conclude(
+            exchanging,
+            Kept::Outcome(Outcome::Login(answer)),
+            changes,
+            now,
+        )
+        .await
     }
 
     /// The upstream's access token, where clients may see it.
     pub(super) fn shown_token(&self, exchanged: &Exchanged) -> Option<Secret> {
-        self.login().expose_upstream_token.then(|| exchanged.tokens.access.clone())
+        self.may_show(&exchanged.vouched.key)
+            .then(|| exchanged.tokens.access.clone())
+    }
+
+    /// How long the tokens of an identity are kept that nobody owns: as long as the ticket.
+    async fn unowned_until(
+        &self,
+        vouched: &Vouched,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        let owned = self.user_by_key(&vouched.key).await?.is_some();
+        Ok((!owned).then(|| now.plus(self.login().ticket_life)))
     }
 
     /// A ticket for what the user must do next. An older one of the same identity and device is
@@ -816,15 +858,24 @@ impl Engine {
             vouched: exchanged.vouched.clone(),
         };
         let (ticket, mut changes) = self.issue_bind(exchanging, good_for, tied, exchanged, now)?;
-        let until = now.plus(self.login().ticket_life);
-        changes.extend(self.vault_put(exchanged, Some(until), now).await?);
-        changes.extend(self.show_token(exchanged, exchanging.ticket.body.device, now).await?);
+        let until = self.unowned_until(&exchanged.vouched, now).await?;
+        changes.extend(self.vault_put(exchanged, until, now).await?);
+        changes.extend(
+            self.show_token(exchanged, exchanging.ticket.body.device, now)
+                .await?,
+        );
         let answer = LoginAnswer::Unbound {
             bind_ticket: ticket,
             profile: exchanged.vouched.profile.clone(),
             upstream_token: self.shown_token(exchanged),
         };
-        self.conclude(exchanging, Kept::Outcome(Outcome::Login(answer)), changes, now).await
+        self.conclude(
+            exchanging,
+            Kept::Outcome(Outcome::Login(answer)),
+            changes,
+            now,
+        )
+        .await
     }
 
     async fn ask_choice(
@@ -840,8 +891,8 @@ impl Engine {
             by_person: by_person.id,
         };
         let (ticket, mut changes) = self.issue_bind(exchanging, good_for, None, exchanged, now)?;
-        let until = now.plus(self.login().ticket_life);
-        changes.extend(self.vault_put(exchanged, Some(until), now).await?);
+        let until = self.unowned_until(&exchanged.vouched, now).await?;
+        changes.extend(self.vault_put(exchanged, until, now).await?);
         let kept = Kept::Choose {
             candidates: vec![candidate("a", &by_key), candidate("b", &by_person)],
             ticket,
@@ -864,7 +915,8 @@ impl Engine {
         };
         let (ticket, changes) =
             self.issue_bind(exchanging, good_for, Some(user.id), exchanged, now)?;
-        self.conclude(exchanging, Kept::Deleting { at, ticket }, changes, now).await
+        self.conclude(exchanging, Kept::Deleting { at, ticket }, changes, now)
+            .await
     }
 }
 
