@@ -63,6 +63,10 @@ number_id!(
     /// The standing yes of a user to a client.
     GrantId, "g"
 );
+number_id!(
+    /// A merge of two accounts, for as long as it can be undone.
+    MergeId, "m"
+);
 
 /// A client's public name: `appid` on WeChat's wire, `client_id` in RFC 6749 §2.2.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

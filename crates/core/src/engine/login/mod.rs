@@ -7,9 +7,13 @@
 
 mod bind;
 mod deletion;
+mod export;
+mod merge;
 mod passcode;
 mod people;
+mod relogin;
 mod session;
+mod sync;
 mod transaction;
 mod vault;
 
@@ -29,9 +33,15 @@ use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, User, UserStatus};
 
 pub use bind::{BindRequest, BindStep, PhoneProof};
+pub use deletion::{Pushed, PushedEvent, PushedKind};
+pub use export::{Export, ExportedEvent, ExportedIdentity, ExportedSession};
 pub use passcode::{PasscodeRequest, PasscodeSent};
 pub use people::{IdentityView, PersonView, PhoneLogin, PhoneStep};
+pub use relogin::{RelogBy, RelogDone, RelogRequest, RelogStep, RelogTicket};
+pub use sync::{SyncNext, SyncTask};
+pub use session::SessionView;
 pub use transaction::{Begun, CodeRequest, Exchanging, Outcome, PrepareRequest, Proved};
+pub use vault::RenewedTokens;
 
 /// Why an attempt ended: for good, or because of a lost race.
 pub(super) enum LoginHalt {

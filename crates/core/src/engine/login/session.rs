@@ -77,6 +77,16 @@ enum Held {
     Nothing,
 }
 
+/// A refresh token that may be paid for a pair.
+pub(super) struct Payable {
+    presented: Presented,
+    /// The session that it belongs to.
+    pub(super) session: Ticket<DeviceSession>,
+    user: Arc<User>,
+    /// Whether it is the latest; else it is answered with the pair that it was paid for.
+    is_current: bool,
+}
+
 /// A verdict over a session: its user, or why it lets nobody in.
 type Verdict = Result<Arc<User>, LoginRefusal>;
 
@@ -327,7 +337,7 @@ impl Engine {
 
     /// By which a session is named to its user and to other servers: a keyed digest, so that it
     /// tells neither when the session began nor how to find its row.
-    pub(super) fn session_id(&self, number: Number) -> String {
+    pub(in crate::engine) fn session_id(&self, number: Number) -> String {
         let digest = self
             .keyring
             .digest("session id", &[&number.0.to_be_bytes()]);
@@ -498,6 +508,37 @@ impl Engine {
         device: &Device<'_>,
         now: Timestamp,
     ) -> Result<LoggedIn, LoginHalt> {
+        let payable = self.judge_refresh(text, device, now).await?;
+        let Payable {
+            presented,
+            session,
+            user,
+            is_current,
+        } = &payable;
+        let pair = if *is_current {
+            self.rotate(presented, session, now).await?
+        } else {
+            let (access, refresh) = self.next_pair(presented)?;
+            pair(access, refresh, session.body.access_until, now)
+        };
+        Ok(LoggedIn {
+            pair,
+            user: user.id,
+            is_bind: user.phone.is_some(),
+            profile: None,
+            upstream_token: None,
+            upstream_unverified: false,
+        })
+    }
+
+    /// Judges a refresh token that shall be paid for the next pair, now or after others were
+    /// asked: nothing is paid here. One that tells of a theft ends its session.
+    pub(super) async fn judge_refresh(
+        &self,
+        text: &str,
+        device: &Device<'_>,
+        now: Timestamp,
+    ) -> Result<Payable, LoginHalt> {
         let presented = self.keyring.read(Kind::Refresh, Layout::Own, text);
         let presented = presented.ok_or(LoginRefusal::SessionInvalid)?;
         let session = self.newest_row(presented.number).await?;
@@ -517,12 +558,10 @@ impl Engine {
             Some(_) => {}
         }
         let again = session.body.previous.is_some_and(|(_, until)| now < until);
-        let pair = match held {
-            Held::Current => self.rotate(&presented, &session, now).await?,
-            Held::Previous if again => {
-                let (access, refresh) = self.next_pair(&presented)?;
-                pair(access, refresh, session.body.access_until, now)
-            }
+        let is_current = held == Held::Current;
+        match held {
+            Held::Current => {}
+            Held::Previous if again => {}
             Held::Access => {
                 let field = "refresh_token";
                 return Err(LoginRefusal::BadRequest { field }.into());
@@ -532,14 +571,12 @@ impl Engine {
                 self.commit(changes).await?;
                 return Err(LoginRefusal::RefreshReused.into());
             }
-        };
-        Ok(LoggedIn {
-            pair,
-            user: user.id,
-            is_bind: user.phone.is_some(),
-            profile: None,
-            upstream_token: None,
-            upstream_unverified: false,
+        }
+        Ok(Payable {
+            presented,
+            session,
+            user,
+            is_current,
         })
     }
 

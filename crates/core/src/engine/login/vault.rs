@@ -5,17 +5,32 @@
 
 use serde_json::to_vec;
 
-use super::{LoginHalt, Row, amend};
+use super::deletion::faulty;
+use super::{LoginHalt, Row, amend, settled_login};
 use crate::engine::Engine;
 use crate::id::Number;
 use crate::identity::{IdentityKey, UpstreamKind};
-use crate::login::Exchanged;
 use crate::login::body::{Sealed, Shown, Sync, Vault, VaultTokens};
+use crate::login::{Exchanged, LoginStop};
 use crate::refusal::Fault;
 use crate::secret::{Secret, SecretHash};
 use crate::store::Change;
 use crate::ticket::{Kind, Ticket};
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
+
+/// How many vaults are read at a time when all are walked.
+const PAGE: usize = 200;
+
+/// What an upstream gave for a refresh token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RenewedTokens {
+    /// The access token: the same with a later end, or a new one.
+    pub access: Secret,
+    /// How long it lives from now.
+    pub access_life: Lifetime,
+    /// The refresh token, where the answer told one.
+    pub refresh: Option<Secret>,
+}
 
 /// What a row of an identity is found by, and what its tokens are bound to.
 pub(super) fn content(key: &IdentityKey) -> String {
@@ -119,11 +134,12 @@ impl Engine {
         }
         let until = now.plus(exchanged.access_life.max(exchanged.refresh_life));
         let shown = Shown { identity, device };
-        self.remember_shown(&exchanged.tokens.access, shown, until, now).await
+        self.remember_shown(&exchanged.tokens.access, shown, until, now)
+            .await
     }
 
     /// The token outlives its own end here: whoever shows it later is let in by the refresh token.
-    async fn remember_shown(
+    pub(super) async fn remember_shown(
         &self,
         token: &Secret,
         shown: Shown,
@@ -138,7 +154,7 @@ impl Engine {
     }
 
     /// The vault's row of an identity, empty or not.
-    async fn vault_of(&self, key: &IdentityKey) -> Result<Option<Ticket<Vault>>, Fault> {
+    pub(super) async fn vault_of(&self, key: &IdentityKey) -> Result<Option<Ticket<Vault>>, Fault> {
         self.looked_up(Kind::Vault, &content(key)).await
     }
 
@@ -153,6 +169,101 @@ impl Engine {
         vault.sealed = key.seal(context.as_bytes(), &plain, &*self.ports.entropy)?;
         vault.key = version;
         Ok(())
+    }
+
+    /// The tokens in a vault; `None` when it is empty, or its keys are gone.
+    pub(super) fn open_vault(&self, vault: &Vault) -> Result<Option<VaultTokens>, Fault> {
+        if vault.sealed.0.is_empty() {
+            return Ok(None);
+        }
+        let Some(key) = self.keyring.vault_key(vault.key)? else {
+            return Ok(None);
+        };
+        let open = key.open(content(&vault.identity).as_bytes(), &vault.sealed);
+        let open = open.ok_or_else(|| Fault::new("a vault that its key does not open"))?;
+        let tokens = serde_json::from_slice(&open).map_err(|e| Fault::from("read tokens", e))?;
+        Ok(Some(tokens))
+    }
+
+    /// The upstream vouched for a vault's tokens just now.
+    pub(super) fn vault_verified(read: &Ticket<Vault>, now: Timestamp) -> Result<Change, Fault> {
+        let vault = Vault {
+            verified_at: now,
+            ..read.body.clone()
+        };
+        amend(read, &vault, read.expires_at)
+    }
+
+    /// The tokens that a refresh gave take the place of those they came from, unless somebody
+    /// else's did since these were read. A refresh token that was not told stays as it is; its
+    /// end stays in any case, since no upstream prolongs it (REL-03, REL-08).
+    pub(super) fn vault_renewed(
+        &self,
+        read: &Ticket<Vault>,
+        before: &VaultTokens,
+        renewed: &RenewedTokens,
+        now: Timestamp,
+    ) -> Result<Change, Fault> {
+        let tokens = VaultTokens {
+            access: renewed.access.clone(),
+            refresh: renewed.refresh.clone().or_else(|| before.refresh.clone()),
+        };
+        let mut vault = Vault {
+            access_until: now.plus(renewed.access_life),
+            verified_at: now,
+            ..read.body.clone()
+        };
+        self.seal_vault(&mut vault, &tokens)?;
+        let expires_at = end(&vault).max(read.expires_at);
+        amend(read, &vault, expires_at)
+    }
+
+    /// Encrypts all vaults under the newest keys, so that older ones can be given up; tells its
+    /// caller from time to time how many were seen, and answers how many were changed.
+    ///
+    /// # Errors
+    /// The store's faults; what was changed before stays changed.
+    pub async fn reseal_vault(
+        &self,
+        progress: &mut (dyn FnMut(u64) + Send),
+        now: Timestamp,
+    ) -> Result<u64, Fault> {
+        let (mut after, mut seen, mut changed) = (None, 0, 0);
+        loop {
+            let page = self.browse().tickets(Kind::Vault, after, PAGE).await?;
+            let Some(last) = page.last() else {
+                break;
+            };
+            after = Some(last.ticket.number);
+            for raw in &page {
+                let number = raw.ticket.number;
+                let done: Result<bool, LoginStop> = settled_login!(self.reseal(number));
+                changed += u64::from(done.map_err(faulty)?);
+            }
+            seen += page.len() as u64;
+            progress(seen);
+        }
+        self.suspect("vault.resealed", None, &changed.to_string(), now)
+            .await;
+        Ok(changed)
+    }
+
+    async fn reseal(&self, number: Number) -> Result<bool, LoginHalt> {
+        let Some(raw) = self.store().ticket(Kind::Vault, number).await? else {
+            return Ok(false);
+        };
+        let read = raw.open::<Vault>()?;
+        if read.body.key == self.keyring.current_version() {
+            return Ok(false);
+        }
+        let Some(tokens) = self.open_vault(&read.body)? else {
+            return Ok(false);
+        };
+        let mut vault = read.body.clone();
+        self.seal_vault(&mut vault, &tokens)?;
+        self.commit(vec![amend(&read, &vault, read.expires_at)?])
+            .await?;
+        Ok(true)
     }
 
     /// A row that is found by its content.
@@ -202,7 +313,7 @@ impl Engine {
 
     /// Whether an identity is a mini program's: its vault holds a session key, which no upstream
     /// can be asked about.
-    fn is_mini(&self, key: &IdentityKey) -> bool {
+    pub(super) fn is_mini(&self, key: &IdentityKey) -> bool {
         let app = self.upstream_app_of(&key.app);
         app.is_some_and(|app| app.kind == UpstreamKind::WechatMini)
     }
