@@ -2,6 +2,8 @@
 //! secrets. A secret carries the version of the keys it was made under, so keys can be rotated
 //! while old secrets go on working.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use aws_lc_rs::{aead, hkdf, hmac};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -11,7 +13,7 @@ use crate::refusal::Fault;
 use crate::seal::SealKey;
 use crate::secret::{Entropy, Halves, Layout, Secret, SecretHash, same};
 use crate::ticket::Kind;
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
 
 /// A stored key: its version and its material, wrapped under the master key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,11 @@ impl MasterKey {
     /// The form that [`MasterKey::parse`] reads.
     pub fn write(&self) -> Secret {
         Secret::new(hex(&*self.0))
+    }
+
+    /// The same key once more, for an engine that opens new keys while it runs.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
     }
 
     fn aead(&self) -> Result<aead::LessSafeKey, Fault> {
@@ -115,10 +122,24 @@ struct Version {
     derive: hmac::Key,
 }
 
-/// All live keys, unwrapped and ready. Holds secrets: has no `Debug`.
+/// The versions of one reading, oldest first. There is at least one.
+struct Versions {
+    all: Vec<Version>,
+    /// The version under which new secrets are made.
+    current: u8,
+}
+
+impl Versions {
+    fn get(&self, version: u8) -> Option<&Version> {
+        self.all.iter().find(|known| known.version == version)
+    }
+}
+
+/// All live keys, unwrapped and ready. Holds secrets: has no `Debug`. The root stays as it was
+/// opened; versions that were added later are taken in by [`Keyring::reload`].
 pub struct Keyring {
     root: hmac::Key,
-    versions: Vec<Version>,
+    versions: RwLock<Arc<Versions>>,
 }
 
 /// A secret just made: its plain half, its number and its stored half.
@@ -173,36 +194,49 @@ impl Presented {
 }
 
 impl Keyring {
-    /// Unwraps the stored keys.
+    /// How old a version is before new secrets are made under it: every process of the house has
+    /// reloaded its keys by then, and can read them.
+    pub const RIPENS: Lifetime = Lifetime::seconds(60);
+
+    /// Unwraps the stored keys; new secrets are made under the newest.
     ///
     /// # Errors
     /// A fault when the root or every sealing key is missing, or the master key is another one.
     pub fn open(keys: &[Key], master: &MasterKey) -> Result<Self, Fault> {
-        let mut root = None;
-        let mut versions = Vec::new();
-        for key in keys {
-            let material = key.unwrap(master)?;
-            let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"yufu keyring").extract(&material);
-            if key.version == 0 {
-                root = Some(expand(&prk, b"root")?);
-            } else {
-                versions.push((
-                    key.created_at,
-                    Version {
-                        version: key.version,
-                        seal: expand(&prk, b"seal")?,
-                        pepper: expand(&prk, b"pepper")?,
-                        derive: expand(&prk, b"derive")?,
-                    },
-                ));
-            }
-        }
-        versions.sort_by_key(|(created_at, _)| *created_at);
-        let versions: Vec<_> = versions.into_iter().map(|(_, version)| version).collect();
-        match root {
-            Some(root) if !versions.is_empty() => Ok(Self { root, versions }),
-            _ => Err(Fault::new("the keyring is empty")),
-        }
+        Self::open_at(keys, master, Timestamp(i64::MAX))
+    }
+
+    /// The same; new secrets are made under the newest that is [`Keyring::RIPENS`] old, or the
+    /// oldest when none is.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`].
+    pub fn open_at(keys: &[Key], master: &MasterKey, now: Timestamp) -> Result<Self, Fault> {
+        let root = keys.iter().find(|key| key.version == 0);
+        let root = root.ok_or_else(|| Fault::new("the keyring is empty"))?;
+        Ok(Self {
+            root: expand(&prk(root, master)?, b"root")?,
+            versions: RwLock::new(Arc::new(versions(keys, master, now)?)),
+        })
+    }
+
+    /// Takes in what was stored since.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`]; the keyring stays as it was then.
+    pub fn reload(&self, keys: &[Key], master: &MasterKey, now: Timestamp) -> Result<(), Fault> {
+        let read = Arc::new(versions(keys, master, now)?);
+        *self
+            .versions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+
+    /// The versions of this moment: a pointer, so that nobody waits while secrets are made.
+    fn known(&self) -> Arc<Versions> {
+        let versions = self.versions.read();
+        Arc::clone(&versions.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The keys of a new house: the root and the first sealing key.
@@ -218,14 +252,6 @@ impl Keyring {
             Key::draw(0, master, entropy, now)?,
             Key::draw(1, master, entropy, now)?,
         ])
-    }
-
-    fn current(&self) -> Option<&Version> {
-        self.versions.last()
-    }
-
-    fn version(&self, version: u8) -> Option<&Version> {
-        self.versions.iter().find(|known| known.version == version)
     }
 
     /// Draws a new secret of this kind and layout.
@@ -291,8 +317,9 @@ impl Keyring {
         number: Number,
         context: &[u8],
     ) -> Result<Minted, Fault> {
-        let keys = self
-            .version(version)
+        let known = self.known();
+        let keys = known
+            .get(version)
             .ok_or_else(|| Fault::new("a retired key version"))?;
         let prk = hkdf::Prk::new_less_safe(
             hkdf::HKDF_SHA256,
@@ -307,7 +334,8 @@ impl Keyring {
     /// # Errors
     /// As [`SealKey::derive`].
     pub fn vault_key(&self, version: u8) -> Result<Option<SealKey>, Fault> {
-        let Some(keys) = self.version(version) else {
+        let known = self.known();
+        let Some(keys) = known.get(version) else {
             return Ok(None);
         };
         let material = hmac::sign(&keys.derive, b"vault");
@@ -317,7 +345,8 @@ impl Keyring {
     /// The 32 bytes from which one version's signing key for session assertions follows; `None`
     /// when the version is gone.
     pub fn signing_seed(&self, version: u8) -> Option<Zeroizing<[u8; 32]>> {
-        let keys = self.version(version)?;
+        let known = self.known();
+        let keys = known.get(version)?;
         let mut seed = Zeroizing::new([0; 32]);
         seed.copy_from_slice(hmac::sign(&keys.derive, b"signing").as_ref());
         Some(seed)
@@ -325,12 +354,12 @@ impl Keyring {
 
     /// The versions there are, oldest first.
     pub fn versions(&self) -> Vec<u8> {
-        self.versions.iter().map(|keys| keys.version).collect()
+        self.known().all.iter().map(|keys| keys.version).collect()
     }
 
     /// The version under which new secrets are made.
     pub fn current_version(&self) -> u8 {
-        self.current().map_or(0, |current| current.version)
+        self.known().current
     }
 
     fn derive(
@@ -382,11 +411,10 @@ impl Keyring {
                 proof,
             });
         }
-        let keys = match version {
-            Some(version) => self.version(version),
-            None => self.current(),
-        }
-        .ok_or_else(|| Fault::new("a retired key version"))?;
+        let known = self.known();
+        let keys = known
+            .get(version.unwrap_or(known.current))
+            .ok_or_else(|| Fault::new("a retired key version"))?;
         let hash = pepper(&keys.pepper, kind, number, &proof);
         let sealed = permute(&keys.seal, number.0, layout.number_bits(), false);
         let version = keys.version;
@@ -416,7 +444,8 @@ impl Keyring {
                 hash,
             });
         }
-        let keys = self.version(halves.version)?;
+        let known = self.known();
+        let keys = known.get(halves.version)?;
         let number = Number(permute(
             &keys.seal,
             halves.sealed,
@@ -501,6 +530,33 @@ impl hkdf::KeyType for Length {
     fn len(&self) -> usize {
         self.0
     }
+}
+
+fn prk(key: &Key, master: &MasterKey) -> Result<hkdf::Prk, Fault> {
+    let material = key.unwrap(master)?;
+    Ok(hkdf::Salt::new(hkdf::HKDF_SHA256, b"yufu keyring").extract(&material))
+}
+
+fn versions(keys: &[Key], master: &MasterKey, now: Timestamp) -> Result<Versions, Fault> {
+    let mut keys: Vec<_> = keys.iter().filter(|key| key.version != 0).collect();
+    keys.sort_by_key(|key| (key.created_at, key.version));
+    let ripe = |key: &&&Key| key.created_at.plus(Keyring::RIPENS) <= now;
+    let current = keys.iter().rev().find(ripe).or(keys.first());
+    let current = current.ok_or_else(|| Fault::new("the keyring is empty"))?;
+    let mut all = Vec::with_capacity(keys.len());
+    for key in &keys {
+        let prk = prk(key, master)?;
+        all.push(Version {
+            version: key.version,
+            seal: expand(&prk, b"seal")?,
+            pepper: expand(&prk, b"pepper")?,
+            derive: expand(&prk, b"derive")?,
+        });
+    }
+    Ok(Versions {
+        all,
+        current: current.version,
+    })
 }
 
 fn expand(prk: &hkdf::Prk, label: &[u8]) -> Result<hmac::Key, Fault> {
@@ -698,6 +754,64 @@ pub(crate) mod tests {
             .read(Kind::Session, Layout::Own, minted.secret.expose())
             .unwrap();
         assert!(read.proves(&minted.hash));
+    }
+
+    #[test]
+    fn a_new_version_is_read_at_once_and_written_when_it_is_ripe() {
+        let entropy = Counted::default();
+        let master = MasterKey::draw(&entropy);
+        let made = Timestamp::from_seconds(1000);
+        let mut keys = Keyring::found(&master, &entropy, Timestamp(1)).unwrap();
+        let ring = Keyring::open_at(&keys, &master, made).unwrap();
+        keys.push(Key::draw(2, &master, &entropy, made).unwrap());
+        let minted = Keyring::open(&keys, &master)
+            .unwrap()
+            .mint(Kind::Session, Layout::Own, &entropy)
+            .unwrap();
+        assert_eq!(minted.version, 2);
+        let text = minted.secret.expose();
+        assert!(ring.read(Kind::Session, Layout::Own, text).is_none());
+        for (millis, current) in [(0, 1), (59_999, 1), (60_000, 2), (-5, 1)] {
+            let now = made.plus(Lifetime::from_millis(millis));
+            ring.reload(&keys, &master, now).unwrap();
+            assert_eq!(ring.current_version(), current, "{millis}");
+            let again = ring.read(Kind::Session, Layout::Own, text).unwrap();
+            assert!(again.proves(&minted.hash));
+        }
+        // Another master key changes nothing.
+        let other = MasterKey::draw(&entropy);
+        assert!(ring.reload(&keys, &other, made).is_err());
+        assert_eq!(ring.versions(), [1, 2]);
+    }
+
+    #[test]
+    fn a_house_of_one_moment_has_a_version_to_write_with() {
+        let entropy = Counted::default();
+        let master = MasterKey::draw(&entropy);
+        let keys = Keyring::found(&master, &entropy, Timestamp(1)).unwrap();
+        let ring = Keyring::open_at(&keys, &master, Timestamp(1)).unwrap();
+        assert_eq!(ring.current_version(), 1);
+    }
+
+    #[test]
+    fn what_follows_a_secret_is_the_same_again_and_only_under_the_same_keys() {
+        let entropy = Counted::default();
+        let (ours, theirs) = (keyring(&entropy), keyring(&entropy));
+        let parent = ours.mint(Kind::Refresh, Layout::Own, &entropy).unwrap();
+        let next = |ring: &Keyring, kind| {
+            ring.mint_next(&parent.presented(), kind, Layout::Own, parent.number)
+                .unwrap()
+        };
+        let child = next(&ours, Kind::Refresh);
+        assert!(child.secret == next(&ours, Kind::Refresh).secret);
+        assert!(child.secret != parent.secret);
+        let read = ours.read(Kind::Refresh, Layout::Own, child.secret.expose());
+        let read = read.unwrap();
+        assert!(read.number == parent.number && read.proves(&child.hash));
+        // Not even the random bits are those that other keys would give.
+        let proof = |minted: &Minted| minted.proof.to_vec();
+        assert!(proof(&child) != proof(&next(&theirs, Kind::Refresh)));
+        assert!(proof(&child) != proof(&next(&ours, Kind::Device)));
     }
 
     #[test]

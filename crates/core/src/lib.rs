@@ -19,6 +19,7 @@ pub mod engine;
 pub mod grant;
 pub mod id;
 pub mod identity;
+pub mod jws;
 pub mod keyring;
 pub mod limit;
 pub mod login;

@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod authorize;
+mod keys;
 pub mod login;
 mod platform;
 mod registry;
@@ -29,6 +30,7 @@ use crate::ticket::{Kind, RawTicket};
 use crate::time::{Lifetime, Timestamp};
 
 pub use account::{Proof, SignUp};
+pub use keys::RotateStop;
 pub use registry::{ClientDraft, ClientEdit, TokenReport, UserDraft};
 
 /// Hashes passwords off the async threads; argon2id in the wiring.
@@ -150,6 +152,7 @@ pub struct Ports {
 pub struct Engine {
     ports: Ports,
     keyring: Keyring,
+    master: MasterKey,
     settings: Settings,
     limiter: Limiter,
 }
@@ -249,7 +252,7 @@ impl Engine {
             }
             keys = ports.store.keys().await?;
         }
-        Self::with_keys(ports, &keys, master, settings)
+        Self::with_keys(ports, &keys, master, settings, now)
     }
 
     fn with_keys(
@@ -257,9 +260,11 @@ impl Engine {
         keys: &[Key],
         master: &MasterKey,
         settings: Settings,
+        now: Timestamp,
     ) -> Result<Self, Fault> {
         Ok(Self {
-            keyring: Keyring::open(keys, master)?,
+            keyring: Keyring::open_at(keys, master, now)?,
+            master: master.duplicate(),
             ports,
             settings,
             limiter: Limiter::default(),
