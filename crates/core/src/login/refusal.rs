@@ -223,6 +223,6 @@ mod tests {
         let count = codes.len();
         codes.dedup();
         assert_eq!(codes.len(), count);
-        assert_eq!(count, 37);
+        assert_eq!(count, 38);
     }
 }
