@@ -257,6 +257,11 @@ impl World {
         logged_in
     }
 
+    /// Every account there is.
+    pub(crate) async fn lists_users(&self) -> Vec<User> {
+        self.lists.users(1000).await.unwrap()
+    }
+
     pub(crate) async fn user(&self, id: UserId) -> User {
         let user = self.store.user(UserKey::Id(id)).await.unwrap();
         User::clone(&user.unwrap())
