@@ -1,6 +1,6 @@
 //! The login decisions as pure functions over facts: who is this (D1), whose number is this (D2),
-//! may the session go on (D3). They read nothing and change nothing; `docs/facts/login.md` §4
-//! prints their tables, and the tests beside them try every combination.
+//! may the session go on (D3). They read nothing and change nothing; their tables are printed in
+//! `docs/login-decisions.md`, and `tests/login/decide.rs` tries every combination.
 
 use crate::id::UserId;
 use crate::time::{Lifetime, Timestamp};
@@ -441,7 +441,9 @@ pub fn relogin_refreshed(
 }
 
 fn trusted(vault: &VaultFacts, trust: Lifetime, now: Timestamp) -> Relogin {
-    if now < vault.verified_at.plus(trust) {
+    // As in [`relogin`]: what was verified in the future counts for nothing, or a clock that was
+    // turned back would make an old word good for as long as it was turned.
+    if (vault.verified_at..vault.verified_at.plus(trust)).contains(&now) {
         Relogin::AdmitUnverified
     } else {
         Relogin::Busy
