@@ -178,6 +178,17 @@ impl Engine {
         Ok(self.mint(Kind::Device, Layout::Own)?.secret)
     }
 
+    /// A new device secret for whoever presents none of ours; `None` for whoever does.
+    ///
+    /// # Errors
+    /// A fault when the keyring is empty.
+    pub fn device_secret(&self, presented: Option<&str>) -> Result<Option<Secret>, Fault> {
+        match self.device_hash(presented) {
+            Some(_) => Ok(None),
+            None => self.draw_device().map(Some),
+        }
+    }
+
     /// The hash under which a device is known; `None` when it proved nothing of ours.
     pub(super) fn device_hash(&self, secret: Option<&str>) -> Option<SecretHash> {
         let secret = secret?;

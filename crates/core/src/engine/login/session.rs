@@ -337,7 +337,7 @@ impl Engine {
 
     /// By which a session is named to its user and to other servers: a keyed digest, so that it
     /// tells neither when the session began nor how to find its row.
-    pub(in crate::engine) fn session_id(&self, number: Number) -> String {
+    pub fn session_id(&self, number: Number) -> String {
         let digest = self
             .keyring
             .digest("session id", &[&number.0.to_be_bytes()]);
