@@ -1,7 +1,7 @@
 //! The only place that reads the wall clock. Everything below is given the time.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use yufu_core::time::{Lifetime, Timestamp};
 
@@ -43,4 +43,21 @@ pub fn real() -> Timestamp {
 )]
 pub fn mark() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+/// How long something may still take; it does not turn with the clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(tokio::time::Instant);
+
+impl Budget {
+    /// Begins now.
+    pub fn new(whole: Duration) -> Self {
+        Self(tokio::time::Instant::now() + whole)
+    }
+
+    /// What is left of it.
+    pub fn left(&self) -> Duration {
+        self.0
+            .saturating_duration_since(tokio::time::Instant::now())
+    }
 }

@@ -3,6 +3,7 @@
 //! Nothing here decides: the door asks a dialect to read, the engine to judge, and the dialect to
 //! write. Pages turn a [`yufu_core::message::Step`] into HTML. This crate never names a store.
 
+pub mod api;
 pub mod clock;
 pub mod dev;
 mod door;
