@@ -4,15 +4,22 @@ use std::any::Any;
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
+use yufu_core::engine::Engine;
 use yufu_core::refusal::Fault;
 
 use crate::house::House;
+use crate::metrics::Metrics;
 
 /// Logs a fault and answers the incident number that the caller may see.
 pub(crate) fn log(house: &House, place: &str, fault: &Fault) -> String {
-    let incident = format!("{:016x}", house.engine.noise());
+    note(&house.engine, &house.metrics, place, fault)
+}
+
+/// The same for whoever has an engine and counters of another house.
+pub(crate) fn note(engine: &Engine, metrics: &Metrics, place: &str, fault: &Fault) -> String {
+    let incident = format!("{:016x}", engine.noise());
     tracing::error!(%incident, place, %fault, "fault");
-    house.metrics.fault();
+    metrics.fault();
     incident
 }
 

@@ -15,7 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Reads a body of at most [`MAX_BODY`] bytes.
 pub(crate) async fn body(body: Body) -> Result<Vec<u8>, Refusal> {
-    let whole = Limited::new(body, MAX_BODY).collect();
+    body_within(body, MAX_BODY).await
+}
+
+/// Reads a body of at most this many bytes.
+pub(crate) async fn body_within(body: Body, most: usize) -> Result<Vec<u8>, Refusal> {
+    let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(PATIENCE, whole).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge("body")),

@@ -89,6 +89,11 @@ pub(crate) async fn ready(State(house): State<Arc<House>>) -> (StatusCode, &'sta
 
 /// `/metrics` in the OpenMetrics text form; for this machine alone unless set otherwise.
 pub(crate) async fn page(State(house): State<Arc<House>>, request: Request) -> Response {
+    show(&house.metrics, house.front.public_metrics, &request)
+}
+
+/// The counters, to whoever may see them.
+pub(crate) fn show(metrics: &Metrics, is_public: bool, request: &Request) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let near = peer.is_some_and(|ip: IpAddr| ip.to_canonical().is_loopback());
     let proxied = ["x-forwarded-for", "forwarded", "x-real-ip"];
@@ -96,12 +101,12 @@ pub(crate) async fn page(State(house): State<Arc<House>>, request: Request) -> R
         .iter()
         .any(|name| request.headers().contains_key(*name));
     let mut response = Response::new(Body::empty());
-    if !house.front.public_metrics && (!near || proxied) {
+    if !is_public && (!near || proxied) {
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     }
     let mut text = String::new();
-    if encode(&mut text, &house.metrics.registry).is_err() {
+    if encode(&mut text, &metrics.registry).is_err() {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         return response;
     }

@@ -174,11 +174,16 @@ fn set(house: &House, role: Role, value: &str, seconds: Option<u32>) -> HeaderVa
 
 /// The caller's address: the peer's, or what a trusted proxy says of it.
 pub(crate) fn address(house: &House, peer: Option<&Peer>, headers: &HeaderMap) -> String {
+    caller(&house.front.trusted_proxies, peer, headers)
+}
+
+/// The same for whoever trusts these proxies.
+pub(crate) fn caller(proxies: &[IpAddr], peer: Option<&Peer>, headers: &HeaderMap) -> String {
     let Some(peer) = peer.map(|peer| peer.0.ip().to_canonical()) else {
         return String::new();
     };
     let mut address = peer;
-    if house.front.trusted_proxies.contains(&peer) {
+    if proxies.contains(&peer) {
         // From the right: the first that is no trusted proxy is the caller.
         let lines = headers.get_all("x-forwarded-for").iter();
         let text: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
@@ -188,7 +193,7 @@ pub(crate) fn address(house: &House, peer: Option<&Peer>, headers: &HeaderMap) -
                 break;
             };
             address = ip.to_canonical();
-            if !house.front.trusted_proxies.contains(&address) {
+            if !proxies.contains(&address) {
                 break;
             }
         }

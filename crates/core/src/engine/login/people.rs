@@ -563,6 +563,15 @@ impl Engine {
         Ok(())
     }
 
+    /// The number of the account that is logged in, if it has one.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::SessionInvalid`] when it is gone.
+    pub async fn own_phone(&self, auth: &Authenticated) -> Result<Option<Phone>, LoginStop> {
+        let user = self.load(auth.user).await?.ok_or(LoginRefusal::SessionInvalid)?;
+        Ok(user.phone)
+    }
+
     // --- looking ------------------------------------------------------------------------------
 
     /// The account that is logged in, as its owner sees it.
