@@ -2,7 +2,11 @@
 //! counted entropy and a fixed time. Each test asserts the outcome and the state it leaves.
 
 mod decide;
+mod deletion;
 mod flow;
+mod merge;
 mod session;
 mod tables;
+mod upstream;
+mod vault;
 mod world;

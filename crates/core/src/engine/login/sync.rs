@@ -91,7 +91,7 @@ impl Engine {
                     vec![amend(&row, &body, now.plus(backoff(row.body.attempts)))?]
                 }
                 Found::TooEarly => vec![amend(&row, &row.body, now.plus(backoff(0)))?],
-                Found::Nothing => drop_row(&row)?,
+                Found::Nothing => drop_row(&row, now)?,
             };
             match self.commit(changes).await {
                 Ok(()) => {
@@ -256,7 +256,7 @@ impl Engine {
         let Some(row) = row.filter(|row| row.ticket.taken_at.is_none()) else {
             return Ok(());
         };
-        let mut changes = drop_row(&row.open::<Sync>()?)?;
+        let mut changes = drop_row(&row.open::<Sync>()?, now)?;
         let mut user = self.user_by_key(&task.identity).await?;
         let mut known = user.iter_mut().flat_map(|user| &mut user.identities);
         let known = known.find(|known| known.key == task.identity);
@@ -280,7 +280,7 @@ impl Engine {
         let Some(raw) = raw.filter(|raw| raw.ticket.taken_at.is_none()) else {
             return Ok(());
         };
-        let mut changes = drop_row(&raw.open::<Sync>()?)?;
+        let mut changes = drop_row(&raw.open::<Sync>()?, now)?;
         let owner = self.user_by_key(&task.identity).await?;
         let owner = owner.map(|user| user.id);
         changes.push(self.event("profile.given_up", owner, None, &task.app, now));
@@ -300,14 +300,14 @@ fn backoff(attempts: u32) -> Lifetime {
 
 /// The changes that end a task. Rows of this kind are kept for a year past their end, so that a
 /// standstill loses none; one that is done is moved there, since it names an identity.
-fn drop_row(row: &Ticket<Sync>) -> Result<Vec<Change>, Fault> {
-    let long_ago = row.expires_at.minus(Kind::Sync.retention());
+fn drop_row(row: &Ticket<Sync>, now: Timestamp) -> Result<Vec<Change>, Fault> {
+    let long_ago = row.expires_at.min(now).minus(Kind::Sync.retention());
     Ok(vec![
         amend(row, &row.body, long_ago)?,
         Change::Take {
             kind: Kind::Sync,
             number: row.number,
-            at: row.expires_at,
+            at: now,
         },
     ])
 }
