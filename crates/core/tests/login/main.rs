@@ -5,6 +5,7 @@ mod decide;
 mod deletion;
 mod flow;
 mod merge;
+mod passcode;
 mod session;
 mod tables;
 mod upstream;

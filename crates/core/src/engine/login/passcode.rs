@@ -102,10 +102,10 @@ impl Engine {
         phone: &Phone,
         now: Timestamp,
     ) -> Result<Option<Ticket<Sends>>, LoginStop> {
-        let before = self.looked_up(Kind::Sends, phone.as_str()).await?;
-        if let Some(before) = &before {
-            judge_sends(before, self.login(), now)?;
-        }
+        let before: Option<Ticket<Sends>> = self.looked_up(Kind::Sends, phone.as_str()).await?;
+        let none = Sends::default();
+        let sends = before.as_ref().map_or(&none, |before| &before.body);
+        judge_sends(sends, self.login(), now)?;
         Ok(before)
     }
 
@@ -178,7 +178,11 @@ impl Engine {
         };
         let told = self.limiter.attempt("passcode budget told", once, now);
         if told.is_ok() {
-            let detail = format!("{} passcodes, one more each {} ms", rate.burst, rate.each.millis());
+            let detail = format!(
+                "{} passcodes, one more each {} ms",
+                rate.burst,
+                rate.each.millis()
+            );
             self.suspect("alert.sms_budget", None, &detail, now).await;
         }
     }
@@ -297,7 +301,9 @@ impl Engine {
             return Ok(());
         };
         let mut changes = vec![spend(&row)?];
-        if !limited && let Some(sends) = self.looked_up::<Sends>(Kind::Sends, phone.as_str()).await? {
+        if !limited
+            && let Some(sends) = self.looked_up::<Sends>(Kind::Sends, phone.as_str()).await?
+        {
             let mut at = sends.body.at.clone();
             if let Some(i) = at.iter().rposition(|at| *at == row.body.sent_at) {
                 at.remove(i);
@@ -364,7 +370,11 @@ impl Engine {
         let sent = |nonce, mac| self.login_mac(nonce, scene, phone, digits.expose()) == mac;
         let matches = sent(row.body.nonce, row.body.mac);
         // A late message is no guess. This tells only what was good once.
-        let late = row.body.former.iter().any(|(nonce, mac)| sent(*nonce, *mac));
+        let late = row
+            .body
+            .former
+            .iter()
+            .any(|(nonce, mac)| sent(*nonce, *mac));
         if row.body.used || !row.is_alive(now) {
             let known = matches || late;
             return Err(match known {
@@ -385,7 +395,8 @@ impl Engine {
             attempts: row.body.attempts + 1,
             ..row.body.clone()
         };
-        self.commit(vec![amend(&row, &body, row.expires_at)?]).await?;
+        self.commit(vec![amend(&row, &body, row.expires_at)?])
+            .await?;
         Err(match most.saturating_sub(body.attempts) {
             0 => LoginRefusal::PasscodeExhausted.into(),
             left => LoginRefusal::PasscodeWrong { left }.into(),
@@ -441,8 +452,8 @@ fn content(phone: &Phone, scene: Scene) -> String {
 /// Whether messages are sent there.
 fn takes_messages(phone: &Phone, settings: &LoginSettings) -> bool {
     let country = phone.country();
-    let served = settings.countries.is_empty()
-        || settings.countries.iter().any(|served| served == country);
+    let served =
+        settings.countries.is_empty() || settings.countries.iter().any(|served| served == country);
     served && phone.is_mobile()
 }
 
@@ -450,7 +461,12 @@ fn takes_messages(phone: &Phone, settings: &LoginSettings) -> bool {
 fn country(phone: &Phone, settings: &LoginSettings) -> Option<Count> {
     let code = phone.country();
     let home = settings.countries.first().is_some_and(|home| home == code);
-    (!home).then(|| (format!("passcode country:{code}"), settings.country_passcodes))
+    (!home).then(|| {
+        (
+            format!("passcode country:{code}"),
+            settings.country_passcodes,
+        )
+    })
 }
 
 fn budget(settings: &LoginSettings) -> Count {
@@ -459,22 +475,26 @@ fn budget(settings: &LoginSettings) -> Count {
 
 /// Judges the limits of a number; the waits are exact.
 fn judge_sends(
-    before: &Ticket<Sends>,
+    sends: &Sends,
     settings: &LoginSettings,
     now: Timestamp,
 ) -> Result<(), LoginRefusal> {
-    let sends = &before.body;
     let resend = settings.passcode_resend;
     if let Some(last) = within(sends, resend, settings, now).last() {
         let retry_after = last.plus(resend).since(now);
         return Err(LoginRefusal::PasscodeTooSoon { retry_after });
     }
-    let windows = [(HOUR, settings.passcodes_hourly), (DAY, settings.passcodes_daily)];
+    let windows = [
+        (HOUR, settings.passcodes_hourly),
+        (DAY, settings.passcodes_daily),
+    ];
     let waits = windows.into_iter().filter_map(|(window, most)| {
         let sent = within(sends, window, settings, now);
         let over = sent.len().checked_sub(most as usize)?;
         // When so many have left the window that there is room for one.
-        let until = sent.get(over).map_or(now.plus(window), |at| at.plus(window));
+        let until = sent
+            .get(over)
+            .map_or(now.plus(window), |at| at.plus(window));
         Some(until.since(now))
     });
     match waits.max() {
@@ -506,7 +526,10 @@ fn within(
 fn former(before: &Ticket<Passcode>) -> Vec<(u64, SecretHash)> {
     let replaced = (before.body.nonce, before.body.mac);
     let older = before.body.former.iter().copied();
-    std::iter::once(replaced).chain(older).take(FORMER).collect()
+    std::iter::once(replaced)
+        .chain(older)
+        .take(FORMER)
+        .collect()
 }
 
 /// The change that spends a passcode. The row stays amendable: the next passcode is written over it.
