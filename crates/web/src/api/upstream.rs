@@ -5,16 +5,16 @@
 //! ending means. The hard question is always the same: was the code spent? Only who knows that it
 //! was not says so.
 
+mod alert;
+mod call;
 mod mask;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use yufu_core::breaker::{Breaker, BreakerSettings, Outcome};
+use yufu_core::breaker::BreakerSettings;
 use yufu_core::engine::login::RenewedTokens;
 use yufu_core::identity::{
     IdentityKey, Person, UpstreamApp, UpstreamKind, Vouched, VouchedProfile,
@@ -26,15 +26,17 @@ use yufu_core::scope::{LOGIN, Scopes, USERINFO};
 use yufu_core::secret::{Entropy, Secret};
 use yufu_core::subject::Subject;
 use yufu_core::time::{Lifetime, Timestamp};
-use yufu_dialects::http::Method;
 use yufu_dialects::wechat::call::{
-    Call, CallError, Granted, MAX_ANSWER_BYTES, Meaning, Reason, Upstream, UpstreamProfile,
-    meaning, read_mini, read_profile, read_tokens, read_verdict,
+    Granted, Meaning, Reason, Upstream, UpstreamProfile, meaning, read_mini, read_profile,
+    read_tokens, read_verdict,
 };
 
 use crate::clock::Budget;
-use crate::fetch::{Fetch, FetchError, Incoming, Outgoing};
-use mask::mask;
+use crate::fetch::Fetch;
+use alert::Alerts;
+use call::{Asked, Asking, Gate, Miss};
+
+pub use alert::{Alert, AlertKind};
 
 /// How long to wait before the same code is sent again after nobody was reached.
 const AGAIN: Lifetime = Lifetime::seconds(2);
@@ -44,8 +46,6 @@ const PAUSE: Duration = Duration::from_millis(150);
 const TOO_LATE: Duration = Duration::from_millis(250);
 /// How long a mini program's session key is kept: the platform tells no end of it.
 const SESSION_KEY_LIFE: Lifetime = Lifetime::days(3);
-/// The most alerts that wait for somebody to read them.
-const ALERTS: usize = 100;
 /// The most characters of a shown name, far above what the platform allows.
 const MAX_NICKNAME_CHARS: usize = 128;
 /// The most bytes of a picture's address.
@@ -90,108 +90,13 @@ impl Default for UpstreamSettings {
     }
 }
 
-/// Something about an upstream that somebody should look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alert {
-    /// The name of our app there.
-    pub app: String,
-    /// What it is about.
-    pub kind: AlertKind,
-    /// In words; without secrets.
-    pub detail: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What an [`Alert`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AlertKind {
-    /// The upstream is not called for a while: out of reach, or a quota is used up. Raised when it
-    /// begins (UPS-05).
-    Degraded,
-    /// The upstream refuses us, not a user: name, secret, address list. Raised when it begins, and
-    /// again only after a good exchange (UPS-10).
-    Misconfigured,
-    /// Two answers contradict each other about who somebody is (UPS-08).
-    Mismatch,
-}
-
-impl AlertKind {
-    /// The word for it in logs and audit events.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Degraded => "degraded",
-            Self::Misconfigured => "misconfigured",
-            Self::Mismatch => "mismatch",
-        }
-    }
-}
-
 /// All upstreams that people can log in with.
 pub struct Upstreams {
     apps: Vec<Gate>,
     fetch: Arc<dyn Fetch>,
     entropy: Arc<dyn Entropy>,
     settings: UpstreamSettings,
-    alerts: Mutex<VecDeque<Alert>>,
-}
-
-/// An app with the state of its calls.
-struct Gate {
-    access: UpstreamAccess,
-    breakers: Mutex<[Breaker; Asked::COUNT]>,
-    /// Whether somebody was already told that it is set up wrongly.
-    told: AtomicBool,
-}
-
-/// The calls; each has its own quota at the platform.
-#[derive(Clone, Copy, Debug)]
-enum Asked {
-    Exchange,
-    Profile,
-    Check,
-    Refresh,
-}
-
-impl Asked {
-    const COUNT: usize = 4;
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Exchange => "exchange",
-            Self::Profile => "profile",
-            Self::Check => "check",
-            Self::Refresh => "refresh",
-        }
-    }
-}
-
-/// Why a call brought nothing.
-enum Miss {
-    /// It was not made, or is not to be made again so soon: a quota, or an open breaker.
-    Shut(Lifetime),
-    /// The address is none that may be called.
-    Forbidden,
-    /// Nobody was reached.
-    Unreachable,
-    /// It was sent, and nobody knows what became of it.
-    Lost,
-    /// The upstream said that it is busy.
-    Busy,
-    /// The upstream refused; its code, and its message without secrets.
-    Refused(i64, String),
-    /// The answer is none; why, and what it was without secrets.
-    Unreadable(Option<Reason>, String),
-}
-
-/// One call, ready to be made as often as needed.
-struct Asking<'a, T> {
-    gate: &'a Gate,
-    asked: Asked,
-    call: Call,
-    read: fn(&[u8]) -> Result<T, CallError>,
-    /// What must not show in any log, besides the app's secret.
-    hide: &'a [&'a str],
+    alerts: Alerts,
 }
 
 /// What an exchange gave, whatever the kind of app.
@@ -230,17 +135,13 @@ impl Upstreams {
         entropy: Arc<dyn Entropy>,
         settings: UpstreamSettings,
     ) -> Self {
-        let gate = |access| Gate {
-            access,
-            breakers: Mutex::new([Breaker::new(settings.breaker); Asked::COUNT]),
-            told: AtomicBool::new(false),
-        };
+        let gate = |access| Gate::new(access, settings.breaker);
         Self {
             apps: apps.into_iter().map(gate).collect(),
             fetch,
             entropy,
             settings,
-            alerts: Mutex::default(),
+            alerts: Alerts::default(),
         }
     }
 
@@ -252,13 +153,12 @@ impl Upstreams {
     /// Whether the login page had better offer another way first (UPS-05).
     pub fn degraded(&self, app: &str, now: Timestamp) -> bool {
         let gate = self.gate(app);
-        gate.is_none_or(|gate| gate.with(Asked::Exchange, |breaker| breaker.is_open(now)))
+        gate.is_none_or(|gate| gate.is_shut(Asked::Exchange, now))
     }
 
     /// Takes the alerts that nobody has taken yet, oldest first.
     pub fn take_alerts(&self) -> Vec<Alert> {
-        let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
-        alerts.drain(..).collect()
+        self.alerts.take()
     }
 
     /// Pays a code: who it is, the tokens, and the profile where there is one.
@@ -309,7 +209,7 @@ impl Upstreams {
             };
             paid(kind, self.pay(&asking, &budget, now).await?)?
         };
-        gate.told.store(false, Ordering::Relaxed);
+        gate.mended();
         let greeting = self.greet(gate, &paid, &budget, now).await?;
         Ok(exchanged(&gate.access.app, paid, greeting))
     }
@@ -595,59 +495,6 @@ impl Upstreams {
         }
     }
 
-    /// Makes one call, if the breaker lets it, and tells the breaker what it came to.
-    async fn ask<T>(
-        &self,
-        asking: &Asking<'_, T>,
-        patience: Duration,
-        now: Now<'_>,
-    ) -> Result<T, Miss> {
-        let (gate, asked) = (asking.gate, asking.asked);
-        let admitted = gate.with(asked, |breaker| breaker.admit(now()));
-        admitted.map_err(Miss::Shut)?;
-        let request = Outgoing {
-            method: match asking.call.method {
-                Method::Get => "GET",
-                Method::Post => "POST",
-            },
-            url: asking.call.url.clone(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            most: MAX_ANSWER_BYTES,
-            patience,
-        };
-        let (outcome, heard) = match self.fetch.fetch(request).await {
-            Ok(incoming) => asking.understand(&incoming),
-            // Nobody is spared by not asking again, and the reason would be hidden.
-            Err(FetchError::Forbidden) => (Outcome::Answered, Err(Miss::Forbidden)),
-            Err(error) => (Outcome::Failed, Err(missed(error))),
-        };
-        let at = now();
-        let (opened, wait) = gate.with(asked, |breaker| {
-            let opened = breaker.record(outcome, at);
-            let shut = matches!(outcome, Outcome::MinuteQuota | Outcome::DailyQuota);
-            (opened, shut.then(|| breaker.admit(at).err()).flatten())
-        });
-        if opened {
-            let why = match outcome {
-                Outcome::MinuteQuota => "this minute's quota is used up",
-                Outcome::DailyQuota => "this day's quota is used up",
-                Outcome::Answered | Outcome::Failed => "it fails again and again",
-            };
-            let detail = format!("{}: {why}", asked.word());
-            self.alert(gate, AlertKind::Degraded, detail, at);
-        }
-        let heard = match (heard, wait) {
-            (Err(_), Some(wait)) => Err(Miss::Shut(wait)),
-            (heard, _) => heard,
-        };
-        if let Err(miss) = &heard {
-            let app = gate.access.app.name.as_str();
-            tracing::info!(app, call = asked.word(), why = miss.word(), "an upstream");
-        }
-        heard
-    }
-
     /// A pause before the next try: longer each time, and never the same, so that those who failed
     /// together do not come back together.
     fn pause(&self, attempt: u32) -> Duration {
@@ -659,110 +506,25 @@ impl Upstreams {
     }
 
     fn misconfigured(&self, gate: &Gate, why: &str, now: Now<'_>) {
-        if !gate.told.swap(true, Ordering::Relaxed) {
-            self.alert(gate, AlertKind::Misconfigured, why.to_owned(), now());
+        if gate.tell() {
+            let kind = AlertKind::Misconfigured;
+            self.alerts.raise(gate.name(), kind, why.to_owned(), now());
         }
     }
 
     fn mismatch(&self, gate: &Gate, asked: Asked, why: &str, now: Now<'_>) {
         let detail = format!("{}: {why}", asked.word());
-        self.alert(gate, AlertKind::Mismatch, detail, now());
-    }
-
-    fn alert(&self, gate: &Gate, kind: AlertKind, detail: String, at: Timestamp) {
-        let app = gate.access.app.name.clone();
-        tracing::warn!(app, kind = kind.word(), detail, "an upstream needs a look");
-        let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
-        if alerts.len() < ALERTS {
-            alerts.push_back(Alert {
-                app,
-                kind,
-                detail,
-                at,
-            });
-        }
-    }
-}
-
-impl Gate {
-    fn with<T>(&self, asked: Asked, act: impl FnOnce(&mut Breaker) -> T) -> T {
-        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
-        act(&mut breakers[asked as usize])
-    }
-}
-
-impl<T> Asking<'_, T> {
-    /// Reads an answer by its content; the status counts only where there is none (UPS-07).
-    fn understand(&self, incoming: &Incoming) -> (Outcome, Result<T, Miss>) {
-        let reason = match (self.read)(&incoming.body) {
-            Ok(answer) => return (Outcome::Answered, Ok(answer)),
-            Err(CallError::Busy) => return (Outcome::Failed, Err(Miss::Busy)),
-            Err(CallError::Refused { code, message }) => {
-                let outcome = match code {
-                    45011 => Outcome::MinuteQuota,
-                    45009 => Outcome::DailyQuota,
-                    _ => Outcome::Answered,
-                };
-                let message = self.mask(message.as_bytes());
-                return (outcome, Err(Miss::Refused(code, message)));
-            }
-            Err(CallError::Unreadable(reason)) => reason,
-        };
-        match incoming.status {
-            429 => (Outcome::MinuteQuota, Err(Miss::Busy)),
-            // Somebody in front waited in vain for somebody who may have spent the code.
-            504 => (Outcome::Failed, Err(Miss::Lost)),
-            500.. => (Outcome::Failed, Err(Miss::Busy)),
-            _ => {
-                let text = self.mask(&incoming.body);
-                (Outcome::Failed, Err(Miss::Unreadable(Some(reason), text)))
-            }
-        }
-    }
-
-    fn mask(&self, text: &[u8]) -> String {
-        let mut hide = vec![self.gate.access.upstream.secret.expose()];
-        hide.extend_from_slice(self.hide);
-        mask(text, &hide)
-    }
-}
-
-impl Miss {
-    /// For logs.
-    fn word(&self) -> String {
-        match self {
-            Self::Shut(wait) => format!("not called for {} ms", wait.millis()),
-            Self::Forbidden => "forbidden".to_owned(),
-            Self::Unreachable => "unreachable".to_owned(),
-            Self::Lost => "lost".to_owned(),
-            Self::Busy => "busy".to_owned(),
-            Self::Refused(code, message) => format!("errcode {code}: {message}"),
-            Self::Unreadable(reason, _) => match reason {
-                Some(reason) => format!("unreadable: {reason:?}"),
-                None => "unreadable: too large".to_owned(),
-            },
-        }
-    }
-}
-
-fn missed(error: FetchError) -> Miss {
-    match error {
-        FetchError::Forbidden => Miss::Forbidden,
-        FetchError::Unreachable => Miss::Unreachable,
-        FetchError::Lost => Miss::Lost,
-        FetchError::TooLarge => {
-            let text = format!("more than {MAX_ANSWER_BYTES} bytes");
-            Miss::Unreadable(None, text)
-        }
+        self.alerts
+            .raise(gate.name(), AlertKind::Mismatch, detail, now());
     }
 }
 
 /// Whether an answer is sound but for saying whom it is about.
-const fn is_about_nobody(reason: Option<Reason>) -> bool {
-    match reason {
-        Some(Reason::Missing(field) | Reason::Wrong(field)) => field.eq_ignore_ascii_case("openid"),
-        _ => false,
-    }
+fn is_about_nobody(reason: Option<Reason>) -> bool {
+    matches!(
+        reason,
+        Some(Reason::Missing("openid") | Reason::Wrong("openid"))
+    )
 }
 
 /// What the answer to an exchange gives. A snapshot page's user is nobody: openid and all are made

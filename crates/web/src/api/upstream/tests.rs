@@ -1,14 +1,18 @@
 //! The upstream's moods, row by row of the conformance matrix: a programmable server behind the
 //! port, and time that passes as fast as nothing happens in it.
 
-use std::sync::atomic::AtomicU16;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 use yufu_core::client::ClientKind;
 use yufu_core::id::ClientId;
+use yufu_dialects::wechat::call::MAX_ANSWER_BYTES;
 
 use super::*;
+use crate::fetch::{FetchError, Incoming, Outgoing};
 
 /// Ten seconds before a full minute; eight in the evening in China.
 const NOW: Timestamp = Timestamp::from_seconds(1_800_014_390);
