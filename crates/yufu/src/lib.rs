@@ -15,6 +15,7 @@ pub mod courier;
 pub mod fetch;
 pub mod home;
 pub mod listen;
+pub mod login;
 pub mod ports;
 pub mod sandbox;
 pub mod serve;

@@ -7,6 +7,7 @@ use yufu_store::SqliteStore;
 use yufu_web::clock;
 
 use super::{Place, read_config};
+use crate::config::GatewayKind;
 
 /// One check and its verdict.
 struct Check {
@@ -32,28 +33,41 @@ pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
                 let verdict = crate::listen::tls(certificate, key);
                 check("tls", verdict.map(|_| "certificate and key fit".to_owned()));
             }
-            if let Some(path) = &config.sms_file {
+            let platform = config.platform.as_ref().and_then(|it| it.sms_file.as_ref());
+            let gateways = config.login.iter().flat_map(|login| &login.gateways);
+            let gateways = gateways.filter_map(|gateway| match &gateway.kind {
+                GatewayKind::File(path) => Some(path),
+                _ => None,
+            });
+            for path in platform.into_iter().chain(gateways) {
                 check("sms", sms(path));
             }
             if let Some(path) = &config.master_file {
                 check("key file", private(path));
             }
         }
-        let verdict = config.map(|config| format!("{} is sound", config.public_url));
+        let verdict = config.map(|config| {
+            let platform = config.platform.map(|it| it.reach.public_url);
+            let login = config.login.map(|it| it.reach.public_url);
+            let urls: Vec<_> = platform.into_iter().chain(login).collect();
+            format!("{} is sound", urls.join(" and "))
+        });
         check("settings", verdict);
     }
     // A file of settings that cannot be read is said once.
     match if readable {
-        place.database()
+        place.databases()
     } else {
         Err(String::new())
     } {
-        Ok(path) => {
-            check("database", database(&path));
-            check("disk", disk(&path));
-            if path.exists() {
-                let keys = place.open().await.map(|_| "the master key fits".to_owned());
-                check("keys", keys);
+        Ok(paths) => {
+            for (role, path) in paths {
+                check("database", database(&path));
+                check("disk", disk(&path));
+                if path.exists() {
+                    let keys = place.open_role(role).await;
+                    check("keys", keys.map(|_| "the master key fits".to_owned()));
+                }
             }
         }
         Err(error) if error.is_empty() => {}

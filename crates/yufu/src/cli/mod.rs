@@ -27,7 +27,7 @@ struct Cli {
 enum Command {
     /// Starts a platform with a demo app on this machine; needs nothing.
     Dev(Dev),
-    /// Serves the platform on the network.
+    /// Serves the platform, the login backend, or both on the network.
     Serve {
         /// The settings.
         #[arg(long, value_name = "FILE")]
@@ -227,11 +227,23 @@ impl Place {
         }
     }
 
-    /// Opens the house.
+    /// Opens the platform's house.
     pub(crate) async fn open(&self) -> Result<Home, String> {
+        self.open_role(Role::Platform).await
+    }
+
+    /// Opens the login backend's house.
+    pub(crate) async fn open_login(&self) -> Result<Home, String> {
+        self.open_role(Role::Login).await
+    }
+
+    pub(crate) async fn open_role(&self, role: Role) -> Result<Home, String> {
         let now = clock::real();
         if let Some(data) = &self.data {
-            let file = sandbox::database(data);
+            let file = match role {
+                Role::Platform => sandbox::database(data),
+                Role::Login => sandbox::login_database(data),
+            };
             if !file.exists() {
                 return Err(format!(
                     "there is no house in {}.\n  Start one with: yufu dev --data {}",
@@ -255,30 +267,61 @@ impl Place {
             max_pages: config.max_pages,
             ..Options::default()
         };
-        home::open(
-            &config.store_path,
-            &options,
-            1000,
-            &config.master,
-            config.settings,
-            now,
-        )
-        .await
+        let (file, settings) = match role {
+            Role::Platform => {
+                let platform = config.platform.map(|it| (it.store_path, it.settings));
+                platform.ok_or_else(|| absent(&path, "platform"))?
+            }
+            Role::Login => {
+                let login = config.login.map(|it| (it.store_path, it.settings));
+                login.ok_or_else(|| absent(&path, "login"))?
+            }
+        };
+        home::open(&file, &options, 1000, &config.master, settings, now).await
     }
 
-    /// The database file, without opening anything.
-    pub(crate) fn database(&self) -> Result<PathBuf, String> {
-        match &self.data {
-            Some(data) => Ok(sandbox::database(data)),
-            None => Ok(read_config(&self.config_path().unwrap_or_default())?.store_path),
-        }
+    /// The database files, without opening anything.
+    pub(crate) fn databases(&self) -> Result<Vec<(Role, PathBuf)>, String> {
+        let (platform, login) = match &self.data {
+            Some(data) => {
+                let login = Some(sandbox::login_database(data)).filter(|file| file.exists());
+                (Some(sandbox::database(data)), login)
+            }
+            None => {
+                let config = read_config(&self.config_path().unwrap_or_default())?;
+                let platform = config.platform.map(|it| it.store_path);
+                (platform, config.login.map(|it| it.store_path))
+            }
+        };
+        let platform = platform.map(|file| (Role::Platform, file));
+        let login = login.map(|file| (Role::Login, file));
+        Ok(platform.into_iter().chain(login).collect())
     }
 }
 
+fn absent(path: &Path, role: &str) -> String {
+    format!("{} has no [{role}]", path.display())
+}
+
+/// Which of the two halves.
+#[derive(Clone, Copy)]
+pub(crate) enum Role {
+    /// The platform.
+    Platform,
+    /// The login backend.
+    Login,
+}
+
 fn migrate(place: &Place, dry_run: bool, json: bool) -> Result<(), String> {
-    let path = place.database()?;
+    for (_, path) in place.databases()? {
+        migrate_file(&path, dry_run, json)?;
+    }
+    Ok(())
+}
+
+fn migrate_file(path: &Path, dry_run: bool, json: bool) -> Result<(), String> {
     let before = if path.exists() {
-        let schema = SqliteStore::inspect(&path).map_err(|error| error.to_string())?;
+        let schema = SqliteStore::inspect(path).map_err(|error| error.to_string())?;
         (
             schema.version,
             schema.pending.iter().map(ToString::to_string).collect(),
@@ -288,7 +331,7 @@ fn migrate(place: &Place, dry_run: bool, json: bool) -> Result<(), String> {
     };
     let (version, pending): (_, Vec<String>) = before;
     if !dry_run {
-        let store = SqliteStore::open(&path, &Options::default()).map_err(|e| e.to_string())?;
+        let store = SqliteStore::open(path, &Options::default()).map_err(|e| e.to_string())?;
         store.close();
     }
     if json {

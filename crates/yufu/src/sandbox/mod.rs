@@ -141,6 +141,11 @@ pub fn database(folder: &Path) -> PathBuf {
     folder.join("yufu.db")
 }
 
+/// The login backend's database of a data folder.
+pub fn login_database(folder: &Path) -> PathBuf {
+    folder.join("login.db")
+}
+
 /// Runs the development server until it is asked to stop.
 ///
 /// # Errors
