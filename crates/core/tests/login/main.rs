@@ -4,8 +4,10 @@
 mod decide;
 mod deletion;
 mod flow;
+mod keys;
 mod merge;
 mod passcode;
+mod refresh;
 mod session;
 mod tables;
 mod upstream;

@@ -78,6 +78,9 @@ pub(crate) struct Recorder {
     applied: Mutex<Vec<Vec<Change>>>,
     /// Lets others run before each commit, so that all read before any writes.
     pub(crate) slow: AtomicBool,
+    /// A ticket as it was read some time ago: served instead of what is stored, as by a store
+    /// that keeps it in memory while another process moves it on.
+    pub(crate) kept: Mutex<Option<Arc<RawTicket>>>,
 }
 
 impl Recorder {
@@ -148,7 +151,11 @@ impl Store for Recorder {
         self.memory.subject(user, sector).await
     }
     async fn ticket(&self, kind: Kind, number: Number) -> Result<Option<Arc<RawTicket>>, Fault> {
-        self.memory.ticket(kind, number).await
+        let kept = self.kept.lock().unwrap().clone();
+        match kept.filter(|kept| kept.kind == kind && kept.ticket.number == number) {
+            Some(kept) => Ok(Some(kept)),
+            None => self.memory.ticket(kind, number).await,
+        }
     }
     async fn tickets_of(&self, user: UserId, kind: Kind) -> Result<Vec<RawTicket>, Fault> {
         self.memory.tickets_of(user, kind).await
