@@ -229,6 +229,27 @@ async fn lgn_07_the_ticket_of_a_login_takes_it_back_once() {
 }
 
 #[tokio::test]
+async fn an_owner_who_proved_the_number_takes_it_back_too() {
+    let mei = Mei::new().await;
+    mei.request(at(60)).await;
+    let number = phone("13800000001");
+    let stop = mei.w.try_login(&number, mei.device(), at(DAY)).await;
+    let LoginRefusal::Deleting {
+        cancel_ticket: Some(ticket),
+        ..
+    } = refused(stop)
+    else {
+        panic!("it is about to be deleted");
+    };
+    let back = mei.cancel(&ticket, at(DAY)).await.unwrap();
+    assert_eq!((back.user, back.profile), (mei.user, None));
+    let rows = mei.w.rows(mei.user).await;
+    let row = &rows.last().unwrap().body;
+    assert_eq!(row.phone_proved_at, Some(at(DAY)));
+    assert_eq!((row.identity_proved_at, &row.identity), (None, &None));
+}
+
+#[tokio::test]
 async fn a_cancel_ticket_is_of_its_device_and_of_its_kind() {
     let mei = Mei::new().await;
     mei.request(at(60)).await;

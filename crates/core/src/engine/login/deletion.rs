@@ -245,14 +245,19 @@ impl Engine {
     /// deletion back in the meantime stays.
     ///
     /// # Errors
-    /// The store's faults.
+    /// The store's faults, after the others were erased.
     pub async fn erase_due(&self, now: Timestamp, limit: usize) -> Result<u64, Fault> {
         let mut erased = 0;
+        let mut failed = None;
         for raw in self.browse().due(Kind::Erasure, now, limit).await? {
             let done: Result<bool, LoginStop> = settled_login!(self.erase(&raw, now));
-            erased += u64::from(done.map_err(faulty)?);
+            // One account that cannot be erased does not keep the others.
+            match done {
+                Ok(done) => erased += u64::from(done),
+                Err(stop) => failed = failed.or(Some(faulty(stop))),
+            }
         }
-        Ok(erased)
+        failed.map_or(Ok(erased), Err)
     }
 
     async fn erase(&self, raw: &RawTicket, now: Timestamp) -> Result<bool, LoginHalt> {

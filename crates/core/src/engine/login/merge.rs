@@ -188,14 +188,18 @@ impl Engine {
     /// Makes the merges final whose time to be undone is over, at most `limit`; answers how many.
     ///
     /// # Errors
-    /// The store's faults.
+    /// The store's faults, after the others were finished.
     pub async fn finish_merges(&self, now: Timestamp, limit: usize) -> Result<u64, Fault> {
         let mut finished = 0;
+        let mut failed = None;
         for raw in self.browse().due(Kind::Merge, now, limit).await? {
             let done: Result<bool, LoginStop> = settled_login!(self.finish_merge(&raw, now));
-            finished += u64::from(done.map_err(faulty)?);
+            match done {
+                Ok(done) => finished += u64::from(done),
+                Err(stop) => failed = failed.or(Some(faulty(stop))),
+            }
         }
-        Ok(finished)
+        failed.map_or(Ok(finished), Err)
     }
 
     async fn finish_merge(&self, raw: &RawTicket, now: Timestamp) -> Result<bool, LoginHalt> {
