@@ -220,7 +220,7 @@ pub(crate) fn check_form(
 /// Our pages send no referrer, and browsers then write `Origin: null` on their forms; the fetch
 /// metadata still tells a page of ours from a stranger's. Browsers without it are held to the
 /// token alone.
-fn is_same_origin(headers: &HeaderMap, secure: bool) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, secure: bool) -> bool {
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     let site = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
     if site.is_some_and(|site| site != "same-origin") {

@@ -54,7 +54,7 @@ fn name(front: &LoginFront, role: Role) -> String {
 }
 
 /// The cookies of a request that are ours.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Cookies([Option<String>; 4]);
 
 impl Cookies {
@@ -78,6 +78,13 @@ impl Cookies {
             }
         }
         found
+    }
+
+    /// Takes one as sent: it is set with this very answer.
+    pub(crate) fn keep(&mut self, role: Role, value: &str) {
+        if let Some(slot) = self.0.get_mut(role as usize) {
+            *slot = Some(value.to_owned());
+        }
     }
 
     pub(crate) fn get(&self, role: Role) -> Option<&str> {

@@ -126,7 +126,7 @@ pub fn status(code: u16) -> StatusCode {
 }
 
 /// A wait in whole seconds, rounded up: who waits that long is let in.
-fn wait(life: Lifetime) -> i64 {
+pub(crate) fn wait(life: Lifetime) -> i64 {
     life.millis().saturating_add(999).div_euclid(1000).max(1)
 }
 

@@ -30,6 +30,7 @@ const MAX_PHONE: usize = 256;
 const MAX_PART: usize = 512;
 
 /// What every request tells of its caller.
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) now: Timestamp,
     pub(crate) request_id: String,
@@ -114,6 +115,36 @@ impl Ask {
             ask.body = Body::read(endpoint, headers, &bytes)?;
         }
         Ok(ask)
+    }
+
+    /// A call that a page of ours makes for its browser, with what the page knows: a form was
+    /// checked where it was read, and cookies are all that a browser has.
+    pub(crate) fn inside(
+        house: Arc<LoginHouse>,
+        caller: Caller,
+        fields: &[(&'static str, &str)],
+    ) -> Self {
+        let from = |role| caller.cookies.get(role).map(str::to_owned);
+        let given = |(name, text): &(&'static str, &str)| match *text {
+            "" => None,
+            text => Some((*name, Given::Text(text.to_owned()))),
+        };
+        Self {
+            token: from(Role::Session),
+            device: from(Role::Device),
+            key: None,
+            who: None,
+            tail: String::new(),
+            body: Body(fields.iter().filter_map(given).collect()),
+            caller,
+            house,
+        }
+    }
+
+    /// The same with a flag set; none for an empty name.
+    pub(crate) fn flagged(mut self, name: &'static str) -> Self {
+        self.body.0.push((name, Given::Flag(true)));
+        self
     }
 
     /// Lets the session's holder in.

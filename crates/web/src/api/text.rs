@@ -29,6 +29,72 @@ pub fn message(refusal: &LoginRefusal, lang: Lang) -> &'static str {
     }
 }
 
+/// What a person reads of a refusal, on a page of ours.
+pub(crate) fn to_person(refusal: &LoginRefusal, lang: Lang) -> String {
+    use LoginRefusal as R;
+    let wait = |refusal: &LoginRefusal| match refusal {
+        R::RateLimited { retry_after }
+        | R::UpstreamBusy { retry_after }
+        | R::PasscodeTooSoon { retry_after }
+        | R::PasscodeLimit { retry_after } => super::envelope::wait(*retry_after),
+        _ => 0,
+    };
+    let (zh, en) = match refusal {
+        R::RateLimited { .. } | R::PasscodeTooSoon { .. } | R::PasscodeLimit { .. } => {
+            let seconds = wait(refusal);
+            return match lang {
+                Lang::Zh => format!("操作太频繁，请 {seconds} 秒后再试。"),
+                Lang::En => format!("Too often. Wait {seconds} seconds."),
+            };
+        }
+        R::PasscodeWrong { left } => {
+            return match lang {
+                Lang::Zh => format!("验证码不对，还可以试 {left} 次。"),
+                Lang::En => format!("That passcode is wrong. {left} tries left."),
+            };
+        }
+        R::UpstreamBusy { .. } => ("微信暂时没有回应，请稍后再试。", "WeChat does not answer. Try again in a moment."),
+        R::BadRequest { field: "phone" } | R::PhoneInvalid => {
+            ("请输入能收短信的手机号。", "Enter a mobile number that takes messages.")
+        }
+        R::BadRequest { field: "sms_code" } => ("请输入验证码。", "Enter the passcode."),
+        R::PasscodeOver | R::PasscodeExhausted => {
+            ("验证码已失效，请重新获取。", "This passcode is over. Send a new one.")
+        }
+        R::CaptchaRequired => (
+            "请求太多，这里暂时不能再发验证码，请稍后再试。",
+            "Too many requests: no passcode can be sent from here for a while.",
+        ),
+        R::GatewayFailed => ("短信没有发出去，请稍后再试。", "The message could not be sent. Try again later."),
+        R::Disabled => ("这个账号已被停用，请联系客服。", "This account is disabled. Contact support."),
+        R::UpstreamRestricted => (
+            "这个微信号受微信限制，请用手机号登录。",
+            "WeChat restricts this user. Use your phone number.",
+        ),
+        R::AppMisconfigured => (
+            "微信登录暂时不可用，请用手机号登录。",
+            "WeChat login is not available. Use your phone number.",
+        ),
+        R::WechatTaken => (
+            "这个微信已经有账号，请重新用微信登录。",
+            "This WeChat has an account already: log in with WeChat again.",
+        ),
+        R::AlreadyLinked => ("账号已绑定另一个微信。", "The account has another WeChat already."),
+        R::DeviceLimit => (
+            "登录的设备已达上限，请先在别的设备上退出。",
+            "Too many devices are logged in. Log out on another one first.",
+        ),
+        R::Conflict => ("没有完成，请再试一次。", "That did not work. Try once more."),
+        R::BadRequest { .. } => ("这个链接不正确。", "This link is not right."),
+        _ => ("请重新登录。", "Please log in again."),
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
+    .to_owned()
+}
+
 /// Every message in both languages. It has no arm for the rest: a refusal without words does not
 /// compile.
 const fn both(refusal: &LoginRefusal) -> (&'static str, &'static str) {

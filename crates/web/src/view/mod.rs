@@ -10,6 +10,7 @@ mod consent;
 mod demo;
 mod dev;
 mod lang;
+mod login;
 mod page;
 mod part;
 mod sample;
@@ -23,6 +24,7 @@ pub use consent::Consent;
 pub use demo::{DemoDone, DemoError, DemoHome, DemoNative, DemoResult, NativeCode};
 pub use dev::{DevClient, DevCodes, DevStart, Inbox, InboxItem, IssuedCode};
 pub use lang::Lang;
+pub use login::{Answer, LoginForm, Question};
 pub use page::{ErrorPage, Plain, Trouble};
 pub use part::{Age, App, DevPerson, Face, Field, Moment, Person, Problem, Share};
 pub use sample::{CSRF, HOSTILE, PIXEL, Sample};
@@ -59,6 +61,7 @@ macro_rules! views {
 views! {
     SignIn, Passcode, SignUp, ResetPassword, ChangePassword,
     Scan, ScanDone, Consent, ErrorPage, Plain, Account,
+    LoginForm, Question,
     DevStart, Inbox, DevCodes,
     DemoHome, DemoResult, DemoError, DemoNative,
 }

@@ -53,6 +53,36 @@ texts! {
     DevPeopleHint: "仅开发模式可见，点一下即可登录。", "Only in development: one tap signs in.";
     SignInAs: "以 {} 登录", "Sign in as {}";
 
+    // The login API's own pages.
+    LoginTitle: "登录", "Log in";
+    LoginAgree: "我已阅读并同意用户协议和隐私政策", "I accept the terms and the privacy policy";
+    LoginNeedAgree: "请先勾选同意协议。", "Please accept the terms first.";
+    LoginWechat: "微信登录", "Log in with WeChat";
+    LoggedInTitle: "已登录", "You are logged in";
+    BindTitle: "绑定手机号", "Add your phone number";
+    BindWhy: "微信登录成功，再绑定手机号就好了。", "WeChat knows you. Add your phone number, and you are in.";
+    BindDo: "绑定并登录", "Add it and log in";
+    BindConfirmTitle: "这个号码已有账号", "This number has an account";
+    BindConfirmText: "账号“{}”是你的吗？", "Is the account “{}” yours?";
+    BindConfirmYes: "是我的，关联微信并登录", "It is mine: add WeChat and log in";
+    BindTakenTitle: "这个号码绑定了另一个微信", "This number has another WeChat";
+    BindTakenText: "那个微信是“{}”。可以换个号码，或用那个微信登录。", "That WeChat is “{}”. Use another number, or log in with that one.";
+    BindTakenReplace: "改用现在的微信", "Use this WeChat instead";
+    BindProveTitle: "还需要验证原来的微信", "One more proof is needed";
+    BindProveText: "用原来的微信授权一次即可替换；或等到 {} 再试。", "Authorize once with the other WeChat. Without it, come back on {}.";
+    BindProveDo: "验证原来的微信", "Prove the other WeChat";
+    BindReplaceTitle: "原来的微信已验证", "The other WeChat is proved";
+    BindReplaceText: "替换后，其他设备需要重新登录。", "Your other devices will have to log in again.";
+    BindRecycledTitle: "这个号码可能换过主人", "This number may have a new owner";
+    BindRecycledText: "如果原来的账号不是你的，就重新开始；你不会看到它的任何内容。", "If the account is not yours, start a new one. You will see nothing of the old.";
+    BindRecycledFresh: "不是我的，重新开始", "Not mine: start a new one";
+    ChooseTitle: "保留哪个账号？", "Which account stays?";
+    ChooseText: "这个微信对应两个账号，它们会合为一个。", "This WeChat leads to two accounts. They become one.";
+    ChooseKeep: "保留 {}", "Keep {}";
+    CancelTitle: "账号正在注销", "Your account is being deleted";
+    CancelText: "它将在 {} 被彻底删除。", "It will be gone on {}.";
+    CancelDo: "不注销了，登录", "Keep it and log in";
+
     // Passcodes.
     PasscodeTitle: "输入验证码", "Enter the passcode";
     PasscodeSentTo: "已发送到 {}", "Sent to {}";
