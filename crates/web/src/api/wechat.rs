@@ -180,12 +180,15 @@ pub(crate) async fn login(ask: Ask) -> Said {
 pub(crate) async fn bind(ask: Ask) -> Said {
     let ticket = ask.secret("bind_ticket", Role::Bind).ok_or_else(|| bad("bind_ticket"))?;
     let typed = ask.body.phone()?;
+    let engine = &ask.house.engine;
+    if let Some(done) = engine.bound_before(ticket, ask.device(), ask.key(), ask.now()).await? {
+        return Ok(with_session(&ask, exchange::logged_in(&done), &done));
+    }
     match ask.body.proof() {
         Some(Proof::Upstream { code, state }) => {
             // Whoever replaces a login proves the old one without being logged in (PHO-07).
             let coming = Coming::of(&ask, &[Purpose::Reauth], code, state, None);
             let proved = exchange::proved(&ask.house, coming).await?;
-            let engine = &ask.house.engine;
             engine.prove_other(ticket, &proved, ask.device(), ask.now()).await?;
         }
         Some(Proof::Passcode(_)) => return Err(bad("proof")),

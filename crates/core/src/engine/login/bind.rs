@@ -114,6 +114,24 @@ impl Engine {
         settled_login!(self.decide_bind(&request, now))
     }
 
+    /// What a ticket was answered with before; `None` when it is good. To be asked before anybody
+    /// else is: a code or a carrier's token is not spent on a ticket that is none.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::TicketInvalid`].
+    pub async fn bound_before(
+        &self,
+        ticket: &str,
+        device: Device<'_>,
+        key: Idempotency<'_>,
+        now: Timestamp,
+    ) -> Result<Option<LoggedIn>, LoginStop> {
+        settled_login!(async {
+            let usable = self.usable(ticket, &device, now).await?;
+            self.used_before(&usable, key, now)
+        })
+    }
+
     /// Reads a ticket: it must be of this device, and good for something.
     pub(super) async fn usable(
         &self,
