@@ -1,6 +1,8 @@
 //! The courier: takes letters out of the store after the commit that wrote them, and delivers
 //! them. A letter that could not be delivered stays and is tried again.
 
+pub mod notices;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,7 +100,7 @@ pub async fn run<S: Store + Browse>(
     }
 }
 
-fn deliver(delivery: &Delivery, letter: &Letter) -> std::io::Result<()> {
+pub(crate) fn deliver(delivery: &Delivery, letter: &Letter) -> std::io::Result<()> {
     match delivery {
         Delivery::Stderr => line(letter),
         Delivery::File(path) => {

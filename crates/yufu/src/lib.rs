@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 pub mod bench;
+pub mod chores;
 pub mod cli;
 pub mod config;
 pub mod courier;
@@ -16,6 +17,8 @@ pub mod fetch;
 pub mod home;
 pub mod listen;
 pub mod login;
+pub mod messenger;
+pub mod peer;
 pub mod ports;
 pub mod sandbox;
 pub mod serve;

@@ -2,6 +2,7 @@
 //! two roles beside each other, with a listener, an address and a database of their own.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -18,7 +19,7 @@ use yufu_web::{House, router};
 
 use crate::config::{Config, Login, Platform, Reach};
 use crate::courier::{self, Delivery};
-use crate::{home, listen, login, sweeper};
+use crate::{chores, home, listen, login, sweeper};
 
 /// What the roles share.
 pub struct Ground {
@@ -46,6 +47,8 @@ pub struct OpenRole {
     pub workers: Vec<JoinHandle<()>>,
     /// Lets those who wait hear that the server stops.
     pub close: Box<dyn Fn() + Send>,
+    /// Waits for what was begun and outlives its caller; after the last answer.
+    pub finish: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// A role's place on the network.
@@ -180,8 +183,9 @@ fn say_ready<'a>(doors: impl Iterator<Item = &'a Door>, json: bool) {
 }
 
 impl OpenRole {
-    /// Waits for the workers, who were told to end, and closes the data.
+    /// Waits for what is under way and for the workers, who were told to end, and closes the data.
     pub async fn end(self) {
+        self.finish.await;
         for worker in self.workers {
             let _ = worker.await;
         }
@@ -227,12 +231,18 @@ async fn platform_role(platform: Platform, port: u16, ground: &Ground) -> Result
             ground.keep_events,
             ground.closing.clone(),
         )),
+        tokio::spawn(chores::keys(
+            house.engine.clone(),
+            ground.clock.clone(),
+            ground.closing.clone(),
+        )),
     ];
     Ok(OpenRole {
         store: home.store,
         router: router(house.clone()),
         workers,
         close: Box::new(move || house.close()),
+        finish: Box::pin(async {}),
     })
 }
 

@@ -18,6 +18,7 @@ use yufu_core::time::Lifetime;
 use yufu_dialects::sms::aliyun::{Aliyun, Signing};
 use yufu_dialects::sms::tencent::Tencent;
 use yufu_dialects::sms::{Slot, Template};
+use yufu_dialects::wechat::push::{AesKey, PushKeys};
 
 use super::raw::Values;
 use super::{Judge, Reach, address, rate};
@@ -69,8 +70,8 @@ pub struct Upstream {
     pub secret: Secret,
     /// The platform's origin, when it is not WeChat's own.
     pub base_url: Option<String>,
-    /// Token and key of its pushes.
-    pub push: Option<(Secret, Secret)>,
+    /// What was agreed on for its pushes.
+    pub push: Option<PushKeys>,
 }
 
 /// A gateway for passcodes.
@@ -137,8 +138,6 @@ pub struct Service {
 
 /// A shared secret shorter than this is guessed.
 const LEAST_SECRET: usize = 24;
-/// The characters of an EncodingAESKey.
-const PUSH_KEY: usize = 43;
 
 /// Judges one table of several.
 struct Item<'a> {
@@ -253,7 +252,7 @@ impl Item<'_> {
                 Some(origin?)
             }
         };
-        let push = self.push();
+        let push = self.push(&appid);
         Some(Upstream {
             app: UpstreamApp {
                 name: values.text("name"),
@@ -267,7 +266,7 @@ impl Item<'_> {
         })
     }
 
-    fn push(&mut self) -> Option<(Secret, Secret)> {
+    fn push(&mut self, appid: &str) -> Option<PushKeys> {
         let token = self.values.text("push_token");
         match (token.is_empty(), self.has_secret("push_key")) {
             (true, false) => None,
@@ -280,13 +279,15 @@ impl Item<'_> {
                 None
             }
             (false, true) => {
-                let key = self.secret("push_key")?;
-                let plain = key.expose().bytes().all(|b| b.is_ascii_alphanumeric());
-                if key.expose().len() != PUSH_KEY || !plain {
+                let aes_key = AesKey::parse(self.secret("push_key")?.expose());
+                if aes_key.is_none() {
                     self.complain("push_key", "must be 43 letters and digits");
-                    return None;
                 }
-                Some((Secret::new(token), key))
+                Some(PushKeys {
+                    token: Secret::new(token),
+                    aes_key: aes_key?,
+                    appid: ClientId::new(appid),
+                })
             }
         }
     }

@@ -594,7 +594,7 @@ fn what_the_login_backend_was_told_is_what_it_goes_by() {
     assert_eq!(upstream.base_url.as_deref(), Some("http://10.0.0.7:8420"));
     assert_eq!(upstream.app.union_scope.as_deref(), Some("main"));
     assert_eq!(settings.apps[0], upstream.app);
-    assert_eq!(upstream.push.as_ref().unwrap().1.expose().len(), 43);
+    assert_eq!(upstream.push.as_ref().unwrap().token.expose(), "t");
     let GatewayKind::Aliyun(aliyun, scenes) = &login.gateways[0].kind else {
         panic!("another kind")
     };
