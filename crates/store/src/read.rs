@@ -231,6 +231,23 @@ pub(crate) fn users_after(
     )
 }
 
+/// Every handle after this one, by kind and value, and whose it is.
+const HANDLES: &str = "SELECT kind, value, user_id FROM handle WHERE (kind, value) > (?1, ?2) \
+     ORDER BY kind, value LIMIT ?3";
+
+pub(crate) fn handles_after(
+    db: &Connection,
+    (kind, value): (&str, &str),
+    limit: usize,
+) -> Result<Vec<(String, String, UserId)>, Error> {
+    db.prepare_cached(HANDLES)?
+        .query_map((kind, value, whole(limit)), |row| {
+            let owner = UserId(Number::from_i64(row.get(2)?));
+            Ok((row.get(0)?, row.get(1)?, owner))
+        })?
+        .collect()
+}
+
 pub(crate) fn grants_of(db: &Connection, user: UserId) -> Result<Vec<Grant>, Error> {
     bodies(
         db,
@@ -399,6 +416,7 @@ mod tests {
                 DUE,
                 "SEARCH ticket USING INDEX ticket_by_end (kind=? AND expires_at<?)",
             ),
+            (HANDLES, "SEARCH handle USING PRIMARY KEY (kind>?)"),
             (DEAD_NOTICES, "USING INDEX notice_dead"),
             (NOTICES, "USING COVERING INDEX notice_waiting"),
             (

@@ -127,6 +127,19 @@ impl SqliteStore {
         }
     }
 
+    /// Handles by kind and value above `after`, at most `limit`, each with whose it is: to hold
+    /// what accounts say they are known by against where that leads.
+    ///
+    /// # Errors
+    /// The database's faults.
+    pub fn handles_after(
+        &self,
+        after: (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<(String, String, UserId)>, Fault> {
+        self.read("walk the handles", |db| read::handles_after(db, after, limit))
+    }
+
     fn read<T>(
         &self,
         what: &'static str,

@@ -2,6 +2,7 @@
 
 mod client;
 mod doctor;
+mod identities;
 mod manage;
 
 use std::path::{Path, PathBuf};
@@ -48,6 +49,9 @@ enum Command {
     /// Codes and tokens: look at one, revoke one, issue a mini program's code.
     #[command(subcommand)]
     Token(manage::TokenCommand),
+    /// The logins of your users: bring them in, find people with two accounts, make one of two.
+    #[command(subcommand)]
+    Identities(identities::IdentitiesCommand),
     /// Checks settings, database, keys, clock and disk, and says what to mend.
     Doctor {
         #[command(flatten)]
@@ -185,6 +189,7 @@ async fn execute(command: Command) -> Result<(), String> {
         Command::Developer(command) => manage::developer(command).await,
         Command::User(command) => manage::user(command).await,
         Command::Token(command) => manage::token(command).await,
+        Command::Identities(command) => identities::run(command).await,
         Command::Doctor { place, json } => doctor::run(&place, json).await,
         Command::Migrate {
             place,

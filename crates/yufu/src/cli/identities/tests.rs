@@ -1,0 +1,1 @@
+//! What an import does and what the doctor counts, against a plain reckoning.
