@@ -1,6 +1,7 @@
 //! The chores of the repository: `cargo xtask <chore>`.
 
 mod fuzz;
+mod mutants;
 mod needs;
 mod run;
 mod test;
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask test [--keep-going] [--only STEP]...   everything that must hold; installs what is missing
 cargo xtask fuzz [TARGET] [--seconds N]            fuzz one parser, or all, 60 s each unless told
+cargo xtask mutants [GROUP]...                     put a bug into a copy for each group of the matrix; it must see it
 cargo xtask bless                                  write the generated documents anew
 cargo xtask help                                   this text
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let outcome = match words.split_first() {
         Some((&"test", rest)) => test::chore(rest),
         Some((&"fuzz", rest)) => fuzz::chore(rest),
+        Some((&"mutants", rest)) => mutants::chore(rest),
         Some((&"bless", [])) => bless(),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             println!("{HELP}{}", test::step_names().join(", "));
