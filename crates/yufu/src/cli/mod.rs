@@ -1,5 +1,6 @@
 //! The command line. It prints little, and says the next line to type.
 
+mod backend;
 mod client;
 mod doctor;
 mod identities;
@@ -52,6 +53,18 @@ enum Command {
     /// The logins of your users: bring them in, find people with two accounts, make one of two.
     #[command(subcommand)]
     Identities(identities::IdentitiesCommand),
+    /// The accounts of a login backend.
+    #[command(subcommand)]
+    Users(backend::UsersCommand),
+    /// News that a webhook of a login backend did not take.
+    #[command(subcommand)]
+    Webhooks(backend::WebhooksCommand),
+    /// The upstream tokens that a login backend keeps.
+    #[command(subcommand)]
+    Vault(backend::VaultCommand),
+    /// The keys under which secrets are made.
+    #[command(subcommand)]
+    Keys(backend::KeysCommand),
     /// Checks settings, database, keys, clock and disk, and says what to mend.
     Doctor {
         #[command(flatten)]
@@ -190,6 +203,10 @@ async fn execute(command: Command) -> Result<(), String> {
         Command::User(command) => manage::user(command).await,
         Command::Token(command) => manage::token(command).await,
         Command::Identities(command) => identities::run(command).await,
+        Command::Users(command) => backend::users(command).await,
+        Command::Webhooks(command) => backend::webhooks(command).await,
+        Command::Vault(command) => backend::vault(command).await,
+        Command::Keys(command) => backend::keys(command).await,
         Command::Doctor { place, json } => doctor::run(&place, json).await,
         Command::Migrate {
             place,
