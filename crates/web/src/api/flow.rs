@@ -155,6 +155,11 @@ pub(crate) fn stopped(
     html(envelope::status(refusal.code()), page.render(), Guard::LEADS_ON)
 }
 
+/// `/`: every page has a way home.
+pub(crate) async fn home(_: Arc<LoginHouse>, _: HttpRequest) -> Response {
+    go(HOME)
+}
+
 /// `/login/wechat`: to the upstream.
 pub(crate) async fn leave(house: Arc<LoginHouse>, request: HttpRequest) -> Response {
     let visit = Visit::read(&house, &request);

@@ -388,6 +388,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row(Post, "/hooks/sms/{gateway}", "hooks", "What an SMS gateway tells of messages.", Raw(JSON), own!(hooks::receipts))
         .reads(&[field("key", WORD, Need::Must, "The secret of this address.", "from-the-settings")]),
     // --- browsers -------------------------------------------------------------------------------
+    row(Get, "/", "browser", "To the page below.", Page, own!(flow::home)),
     row(Get, "/login/wechat", "browser", "Sends a browser to the upstream.", Page, own!(flow::leave))
         .reads(&[
             field("return_to", Kind::Text(2048), Need::May, "Where it goes afterwards.", "/welcome"),

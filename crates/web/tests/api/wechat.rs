@@ -359,7 +359,8 @@ async fn a_carriers_word_takes_the_place_of_a_passcode() {
     assert_eq!(app.post(BIND, body).await.ok()["is_bind"], true);
     // A dead ticket spends no token of the carrier's.
     let asked = world.others.asked.load(std::sync::atomic::Ordering::SeqCst);
-    app.post(BIND, json!({"bind_ticket": ticket, "carrier_token": "sim-13800000002"})).await.no(4003);
+    let body = json!({"bind_ticket": ticket, "carrier_token": "sim-13800000002"});
+    app.keyed("another").post(BIND, body).await.no(4003);
     assert_eq!(world.others.asked.load(std::sync::atomic::Ordering::SeqCst), asked);
 }
 
@@ -458,6 +459,7 @@ async fn an_upstream_that_cannot_be_asked_is_taken_at_its_last_word_for_a_day() 
     let mut app = device(&world);
     app.join("mei", P1).await;
     *world.platform.check.lock().unwrap() = Some(-1);
+    *world.platform.refresh.lock().unwrap() = Some(-1);
     let data = app.post(RELOGIN, json!({"refresh_token": app.refresh})).await;
     app.keep(&data);
     assert_eq!(data.ok()["upstream_unverified"], true);

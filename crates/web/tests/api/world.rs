@@ -458,13 +458,9 @@ impl Raw {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
-
-    /// The cookies that are set: name and value.
-    pub(crate) fn cookies(&self) -> Vec<(String, String)> {
-        cookies(&self.headers)
-    }
 }
 
+/// The cookies that are set: name and value.
 pub(crate) fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
     let lines = headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
     let pairs = lines.map(|line| line.split(';').next().unwrap().split_once('=').unwrap());

@@ -633,7 +633,7 @@ impl Engine {
             if !ticket.is_alive(now) {
                 return Err(LoginRefusal::TicketInvalid.into());
             }
-            let owner = self.user_by_key(&proved.vouched.key).await?;
+            let owner = self.owner_of(&proved.vouched).await?;
             let owner = owner.ok_or(LoginRefusal::StateInvalid)?;
             let body = BindTicket {
                 other: Some((owner.id, now.plus(self.login().proof_life))),

@@ -265,6 +265,15 @@ impl Engine {
         }
     }
 
+    /// The user whom a vouched identity belongs to; of one that is new here, the user whom its
+    /// person leads to. It proves the same person at whichever of our apps it was shown.
+    pub(super) async fn owner_of(&self, vouched: &Vouched) -> Result<Option<User>, Fault> {
+        match self.user_by_key(&vouched.key).await? {
+            Some(user) => Ok(Some(user)),
+            None => self.user_by_person(vouched.person.as_ref()).await,
+        }
+    }
+
     /// The changes that tell every webhook.
     pub(super) fn notices(
         &self,

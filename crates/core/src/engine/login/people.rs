@@ -363,7 +363,7 @@ impl Engine {
             return Err(LoginRefusal::StateInvalid.into());
         }
         settled_login!(async {
-            let owner = self.user_by_key(&proved.vouched.key).await?;
+            let owner = self.owner_of(&proved.vouched).await?;
             if owner.is_none_or(|owner| owner.id != auth.user) {
                 return Err(LoginRefusal::StateInvalid.into());
             }
