@@ -50,7 +50,7 @@ pub fn document(public_url: &str) -> Value {
 
 /// The document as it is kept in the repository.
 pub fn text() -> String {
-    pretty(&document("http://127.0.0.1:8421"))
+    pretty(&document("http://127.0.0.1:8430"))
 }
 
 fn pretty(document: &Value) -> String {
