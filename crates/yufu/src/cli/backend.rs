@@ -193,7 +193,10 @@ pub(super) async fn webhooks(command: WebhooksCommand) -> Result<(), String> {
             let text = if lines.is_empty() {
                 "everything was told, or is still being tried".to_owned()
             } else {
-                format!("{}\nNext: yufu webhooks retry ID, or --all", lines.join("\n"))
+                format!(
+                    "{}\nNext: yufu webhooks retry ID, or --all",
+                    lines.join("\n")
+                )
             };
             print(&output, &value, &text);
             Ok(())
@@ -222,11 +225,7 @@ async fn dead(home: &Home, limit: usize) -> Result<Vec<Notice>, String> {
 }
 
 /// Does something to those that are meant.
-async fn treat(
-    which: Which,
-    word: &str,
-    change: impl Fn(Notice) -> Change,
-) -> Result<(), String> {
+async fn treat(which: Which, word: &str, change: impl Fn(Notice) -> Change) -> Result<(), String> {
     let home = which.output.place.open_login().await?;
     let is_meant = |notice: &Notice| match (&which.id, &which.to) {
         (Some(id), _) => notices::id(notice.number) == *id,
@@ -236,9 +235,14 @@ async fn treat(
     let mut dead = dead(&home, MOST).await?;
     dead.retain(is_meant);
     if let (Some(id), true) = (&which.id, dead.is_empty()) {
-        return Err(format!("there is no dead message {id}. See: yufu webhooks list"));
+        return Err(format!(
+            "there is no dead message {id}. See: yufu webhooks list"
+        ));
     }
-    let ids: Vec<String> = dead.iter().map(|notice| notices::id(notice.number)).collect();
+    let ids: Vec<String> = dead
+        .iter()
+        .map(|notice| notices::id(notice.number))
+        .collect();
     let changes: Vec<_> = dead.into_iter().map(change).collect();
     let done = home.store.commit(changes).await;
     done.map_err(|clash| format!("the store failed: {clash:?}"))?;
@@ -261,7 +265,10 @@ fn notice_json(notice: &Notice) -> Value {
 fn notice_line(notice: &Notice) -> String {
     let id = notices::id(notice.number);
     let (to, about, user) = (&notice.to, &notice.about, notice.user);
-    format!("{id}  {to}  {about}  {user}  tried {} times", notice.attempts)
+    format!(
+        "{id}  {to}  {about}  {user}  tried {} times",
+        notice.attempts
+    )
 }
 
 // --- people ---------------------------------------------------------------------------------------
