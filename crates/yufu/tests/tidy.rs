@@ -364,3 +364,113 @@ fn tests_that_documents_name_exist() {
     }
     none(complaints);
 }
+
+/// The words of a text that look like a row of the login matrix: `PHO-07`.
+fn rows_named(text: &str) -> Vec<&str> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let words = text.split(|c| !word(c));
+    let is_row = |word: &&str| {
+        let (group, number) = word.split_once('-').unwrap_or_default();
+        let group = group.len() == 3 && group.bytes().all(|b| b.is_ascii_uppercase());
+        group && number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    words.filter(is_row).collect()
+}
+
+#[test]
+fn rows_of_the_matrix_that_are_named_exist() {
+    let matrix = fs::read_to_string(root().join("docs/facts/login-matrix.tsv")).unwrap();
+    let rows = matrix.lines().filter(|line| !line.starts_with('#'));
+    let rows: BTreeSet<&str> = rows.filter_map(|line| line.split('\t').next()).collect();
+    let groups: BTreeSet<&str> = rows.iter().filter_map(|row| row.get(..3)).collect();
+    let mut complaints = Vec::new();
+    let mut in_book = BTreeSet::new();
+    let mut named = 0;
+    for (name, text) in texts() {
+        for row in rows_named(&text) {
+            if !groups.contains(&row[..3]) {
+                continue;
+            }
+            named += 1;
+            if name == "docs/facts/login.md" {
+                in_book.insert(row.to_owned());
+            }
+            if !rows.contains(row) {
+                complaints.push(format!("{name} names the row {row}"));
+            }
+        }
+    }
+    none(complaints);
+    assert!(named > 300 && in_book.len() > 50, "{named}, {}", in_book.len());
+}
+
+#[test]
+fn settings_that_documents_name_exist() {
+    let settings = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let tables: BTreeSet<&str> = settings
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('.'))
+        .map(|(table, _)| table)
+        .collect();
+    let groups = settings.lines().filter_map(|line| line.strip_prefix("## `[["));
+    let groups: BTreeSet<&str> = groups.filter_map(|line| line.split(']').next()).collect();
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let mut complaints = Vec::new();
+    let mut named = 0;
+    for (name, text) in texts().iter().filter(|(name, _)| name.ends_with(".md")) {
+        for quoted in text.split('`').skip(1).step_by(2) {
+            if let Some(group) = quoted.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]"))
+            {
+                if !groups.contains(group) {
+                    complaints.push(format!("{name} names {quoted}"));
+                }
+                continue;
+            }
+            // `login.statuses = "strict"` names it too.
+            let path = quoted.split(" = ").next().unwrap_or(quoted);
+            let Some((table, key)) = path.split_once('.') else {
+                continue;
+            };
+            let is_setting = tables.contains(table) && key.chars().all(letter) && !key.is_empty();
+            let is_file = ["rs", "md", "db", "toml", "json"].contains(&key);
+            if !is_setting || is_file {
+                continue;
+            }
+            named += 1;
+            if !settings.contains(&format!("| `{path}` |")) {
+                complaints.push(format!("{name} names the setting {path}"));
+            }
+        }
+    }
+    none(complaints);
+    assert!(named > 40, "{named}");
+}
+
+#[test]
+fn what_webhooks_hear_is_documented() {
+    let guide = fs::read_to_string(root().join("docs/login-backend.md")).unwrap();
+    let mut told = BTreeSet::new();
+    for (name, text) in texts() {
+        if !name.starts_with("crates/core/src/engine/login/") {
+            continue;
+        }
+        for quoted in text.split('"').skip(1).step_by(2) {
+            let known = ["user.", "identity.", "session."];
+            let (_, event) = quoted.split_once('.').unwrap_or_default();
+            let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+            if known.iter().any(|start| quoted.starts_with(start))
+                && !event.is_empty()
+                && event.chars().all(plain)
+            {
+                told.insert(quoted.to_owned());
+            }
+        }
+    }
+    // Lines of the audit alone.
+    for silent in ["session.began", "user.erased"] {
+        assert!(told.remove(silent), "{silent}");
+    }
+    assert!(told.len() > 15, "{told:?}");
+    let missing = told.iter().filter(|word| !guide.contains(&format!("`{word}`")));
+    none(missing.map(|word| format!("docs/login-backend.md has no word on {word}")).collect());
+}
