@@ -27,7 +27,9 @@ pub(crate) async fn config(ask: Ask) -> Said {
         })
     });
     let apps: Vec<Value> = apps.collect();
-    let degraded = apps.iter().any(|app| app.get("status") == Some(&json!("degraded")));
+    let degraded = apps
+        .iter()
+        .any(|app| app.get("status") == Some(&json!("degraded")));
     Ok(Good::data(json!({
         "bind_policy": match login.bind_policy {
             BindPolicy::PhoneRequired => "phone_required",
@@ -99,7 +101,9 @@ pub(crate) async fn prove(
         (Some(Proof::Upstream { code, state }), _) => {
             let coming = Coming::of(ask, purposes, code, state, Some(who.user));
             let proved = exchange::proved(&ask.house, coming).await?;
-            engine.prove_identity(who, &proved, ask.house.clock.now()).await
+            engine
+                .prove_identity(who, &proved, ask.house.clock.now())
+                .await
         }
         (None, Some(digits)) => engine.prove_phone(who, digits, ask.now()).await,
         (None, None) => Ok(()),
@@ -110,7 +114,11 @@ pub(crate) async fn delete(ask: Ask) -> Said {
     let who = ask.who()?;
     let digits = ask.body.some("sms_code");
     prove(&ask, who, &[Purpose::Delete, Purpose::Reauth], digits).await?;
-    let until = ask.house.engine.request_deletion(who, ask.house.clock.now()).await?;
+    let until = ask
+        .house
+        .engine
+        .request_deletion(who, ask.house.clock.now())
+        .await?;
     let data = json!({ "deletable_at": until.seconds(), "kept": ["security log", "tombstone"] });
     Ok(without_session(&ask, Good::data(data)))
 }
@@ -118,7 +126,9 @@ pub(crate) async fn delete(ask: Ask) -> Said {
 pub(crate) async fn cancel(ask: Ask) -> Said {
     let ticket = ask.body.text("cancel_ticket");
     let engine = &ask.house.engine;
-    let done = engine.cancel_deletion(ticket, ask.device(), ask.key(), ask.now()).await?;
+    let done = engine
+        .cancel_deletion(ticket, ask.device(), ask.key(), ask.now())
+        .await?;
     Ok(with_session(&ask, exchange::logged_in(&done), &done))
 }
 

@@ -61,7 +61,11 @@ fn pretty(document: &Value) -> String {
 
 /// `/openapi.json`.
 pub(crate) async fn page(house: Arc<LoginHouse>, _: HttpRequest) -> Response {
-    plain(StatusCode::OK, "application/json", pretty(&document(&house.front.public_url)))
+    plain(
+        StatusCode::OK,
+        "application/json",
+        pretty(&document(&house.front.public_url)),
+    )
 }
 
 fn identifier(endpoint: &Endpoint) -> String {
@@ -96,8 +100,10 @@ fn operation(endpoint: &Endpoint) -> Value {
     let in_query = !is_call || endpoint.verb != Verb::Post;
     if in_query {
         for field in endpoint.fields {
-            asked.push(json!({"name": field.name, "in": "query", "required": field.need != Need::May,
-                "description": field.about, "schema": value(field), "example": example(field)}));
+            asked.push(
+                json!({"name": field.name, "in": "query", "required": field.need != Need::May,
+                "description": field.about, "schema": value(field), "example": example(field)}),
+            );
         }
     } else {
         asked.push(json!({"$ref": "#/components/parameters/Idempotency"}));
@@ -124,14 +130,22 @@ fn request_body(endpoint: &Endpoint) -> Value {
             (field.name.to_owned(), schema)
         })
         .collect();
-    let required: Vec<_> = fields.clone().filter(|f| f.need != Need::May).map(|f| f.name).collect();
+    let required: Vec<_> = fields
+        .clone()
+        .filter(|f| f.need != Need::May)
+        .map(|f| f.name)
+        .collect();
     let example: Map<String, Value> = fields
         .filter(|field| field.need != Need::May)
         .map(|field| (field.name.to_owned(), example(field)))
         .collect();
     let mut schema = json!({"type": "object", "properties": properties, "required": required});
     if !endpoint.forbidden.is_empty() {
-        let nor: Vec<_> = endpoint.forbidden.iter().map(|name| json!({"required": [name]})).collect();
+        let nor: Vec<_> = endpoint
+            .forbidden
+            .iter()
+            .map(|name| json!({"required": [name]}))
+            .collect();
         envelope::put(&mut schema, "not", Some(json!({"anyOf": nor})));
     }
     json!({"required": !required.is_empty(),
@@ -141,7 +155,13 @@ fn request_body(endpoint: &Endpoint) -> Value {
 /// The schema of a field.
 fn value(field: &Field) -> Value {
     let may = field.need == Need::May;
-    let kind = |word: &str| if may { json!([word, "null"]) } else { json!(word) };
+    let kind = |word: &str| {
+        if may {
+            json!([word, "null"])
+        } else {
+            json!(word)
+        }
+    };
     let least = u8::from(field.need == Need::Must);
     match field.kind {
         Kind::Text(most) => json!({"type": kind("string"), "minLength": least, "maxLength": most}),
@@ -157,7 +177,12 @@ fn value(field: &Field) -> Value {
         Kind::Proof(parts) => {
             let properties: Map<String, Value> = parts
                 .iter()
-                .map(|part| ((*part).to_owned(), json!({"type": "string", "minLength": 1, "maxLength": 512})))
+                .map(|part| {
+                    (
+                        (*part).to_owned(),
+                        json!({"type": "string", "minLength": 1, "maxLength": 512}),
+                    )
+                })
                 .collect();
             let mut ways = vec![json!({"required": ["code", "state"]})];
             if parts.contains(&"sms_code") {
@@ -205,12 +230,19 @@ fn responses(endpoint: &Endpoint) -> Value {
     let fine = json!({"allOf": [{"$ref": "#/components/schemas/Fine"},
         {"properties": {"data": {"$ref": format!("#/components/schemas/{name}")}}}]});
     let mut answers = Map::new();
-    answers.insert("200".to_owned(), json!({
+    answers.insert(
+        "200".to_owned(),
+        json!({
         "description": "What was asked for; in compat mode also every refusal.",
-        "content": {"application/json": {"schema": {"oneOf": [fine, refused(&codes)]}}}}));
+        "content": {"application/json": {"schema": {"oneOf": [fine, refused(&codes)]}}}}),
+    );
     let statuses: BTreeSet<u16> = codes.iter().map(|code| status(*code).as_u16()).collect();
     for number in statuses {
-        let here: Vec<u16> = codes.iter().copied().filter(|code| status(*code).as_u16() == number).collect();
+        let here: Vec<u16> = codes
+            .iter()
+            .copied()
+            .filter(|code| status(*code).as_u16() == number)
+            .collect();
         let mut answer = json!({"description": "Refused, in strict mode.",
             "content": {"application/json": {"schema": refused(&here)}}});
         if matches!(number, 429 | 503) {
@@ -219,8 +251,11 @@ fn responses(endpoint: &Endpoint) -> Value {
         }
         answers.insert(number.to_string(), answer);
     }
-    answers.insert("500".to_owned(), json!({"description": "A fault of ours, in strict mode.",
-        "content": {"application/json": {"schema": refused(&[1005])}}}));
+    answers.insert(
+        "500".to_owned(),
+        json!({"description": "A fault of ours, in strict mode.",
+        "content": {"application/json": {"schema": refused(&[1005])}}}),
+    );
     Value::Object(answers)
 }
 
@@ -288,31 +323,67 @@ fn lists() -> [(&'static str, Value); 5] {
     let flag = || json!({"type": "boolean"});
     let list = |of: Value| json!({"type": "array", "items": of});
     let state = || json!({"enum": ["ok", "degraded"]});
-    let identity = object(json!({"id": text(), "provider": text(), "app": text(), "nickname": text(),
+    let identity = object(
+        json!({"id": text(), "provider": text(), "app": text(), "nickname": text(),
         "status": {"enum": ["linked", "revoked"]}, "linked_at": number()}),
-        &["id", "provider", "app", "nickname", "status", "linked_at"]);
-    let device = object(json!({"id": text(), "device_id": text(), "platform": text(), "address": text(),
+        &["id", "provider", "app", "nickname", "status", "linked_at"],
+    );
+    let device = object(
+        json!({"id": text(), "device_id": text(), "platform": text(), "address": text(),
         "began_at": number(), "seen_at": number(), "current": flag()}),
-        &["id", "device_id", "platform", "address", "began_at", "seen_at", "current"]);
-    let app = object(json!({"app": text(), "kind": text(), "appid": text(), "status": state()}),
-        &["app", "kind", "appid", "status"]);
+        &[
+            "id",
+            "device_id",
+            "platform",
+            "address",
+            "began_at",
+            "seen_at",
+            "current",
+        ],
+    );
+    let app = object(
+        json!({"app": text(), "kind": text(), "appid": text(), "status": state()}),
+        &["app", "kind", "appid", "status"],
+    );
     let introspection = json!({"oneOf": [
         object(json!({"active": {"const": false}}), &["active"]),
         object(json!({"active": {"const": true}, "uid": text(), "is_bind": flag(), "exp": number(), "sid": text(),
             "device_id": text(), "platform": text(), "auth_time": number()}),
             &["active", "uid", "is_bind", "exp", "sid", "device_id", "platform", "auth_time"])]});
     [
-        ("Identities", object(json!({"identities": list(identity)}), &["identities"])),
-        ("Sessions", object(json!({"sessions": list(device)}), &["sessions"])),
+        (
+            "Identities",
+            object(json!({"identities": list(identity)}), &["identities"]),
+        ),
+        (
+            "Sessions",
+            object(json!({"sessions": list(device)}), &["sessions"]),
+        ),
         ("Introspection", introspection),
-        ("Export", object(json!({"user": text(), "created_at": number(), "identities": list(json!({"type": "object"})),
+        (
+            "Export",
+            object(
+                json!({"user": text(), "created_at": number(), "identities": list(json!({"type": "object"})),
             "sessions": list(json!({"type": "object"})), "events": list(json!({"type": "object"}))}),
-            &["user", "created_at", "identities", "sessions", "events"])),
-        ("Config", object(json!({"bind_policy": {"enum": ["phone_required", "optional"]}, "consent_version": text(),
+                &["user", "created_at", "identities", "sessions", "events"],
+            ),
+        ),
+        (
+            "Config",
+            object(
+                json!({"bind_policy": {"enum": ["phone_required", "optional"]}, "consent_version": text(),
             "passcode": object(json!({"resend_after": number(), "ttl": number(), "digits": number()}), &["resend_after", "ttl", "digits"]),
             "expose_upstream_token": flag(),
             "wechat": object(json!({"status": state(), "apps": list(app)}), &["status", "apps"])}),
-            &["bind_policy", "consent_version", "passcode", "expose_upstream_token", "wechat"])),
+                &[
+                    "bind_policy",
+                    "consent_version",
+                    "passcode",
+                    "expose_upstream_token",
+                    "wechat",
+                ],
+            ),
+        ),
     ]
 }
 
@@ -321,16 +392,22 @@ fn refused_data() -> Value {
     let text = || json!({"type": "string"});
     let number = || json!({"type": "integer"});
     let candidate = || {
-        object(json!({"key": text(), "nickname": text(), "phone": text()}), &["key", "nickname", "phone"])
+        object(
+            json!({"key": text(), "nickname": text(), "phone": text()}),
+            &["key", "nickname", "phone"],
+        )
     };
-    object(json!({
-        "field": text(), "incident": text(), "retry_after": {"type": "integer", "minimum": 1},
-        "left": number(), "reason": text(), "other": text(),
-        "candidates": {"type": "array", "items": candidate()}, "account": candidate(), "merge_ticket": text(),
-        "deletable_at": number(), "cancel_ticket": text(),
-        "proofs": {"type": "array", "items": text()}, "after": number(),
-        "at": number(), "device": text(),
-    }), &[])
+    object(
+        json!({
+            "field": text(), "incident": text(), "retry_after": {"type": "integer", "minimum": 1},
+            "left": number(), "reason": text(), "other": text(),
+            "candidates": {"type": "array", "items": candidate()}, "account": candidate(), "merge_ticket": text(),
+            "deletable_at": number(), "cancel_ticket": text(),
+            "proofs": {"type": "array", "items": text()}, "after": number(),
+            "at": number(), "device": text(),
+        }),
+        &[],
+    )
 }
 
 /// The calls and the codes as tables, for the docs.

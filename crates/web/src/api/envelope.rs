@@ -148,7 +148,10 @@ pub(crate) fn data(refusal: &LoginRefusal) -> Map<String, Value> {
             put(&mut value, "merge_ticket", shown(ticket));
             value
         }
-        R::Deleting { deletable_at, cancel_ticket } => {
+        R::Deleting {
+            deletable_at,
+            cancel_ticket,
+        } => {
             let mut value = json!({ "deletable_at": deletable_at.seconds() });
             put(&mut value, "cancel_ticket", shown(cancel_ticket));
             value
@@ -235,7 +238,10 @@ mod tests {
         for refusal in LoginRefusal::all() {
             let status = status(refusal.code());
             assert!(status.is_client_error() || status.is_server_error());
-            assert_eq!(status.is_server_error(), [2003, 2004, 2005, 3007].contains(&refusal.code()));
+            assert_eq!(
+                status.is_server_error(),
+                [2003, 2004, 2005, 3007].contains(&refusal.code())
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use yufu_core::engine::login::{Begun, CodeRequest, Exchanging, Outcome, Proved};
 use yufu_core::id::UserId;
 use yufu_core::identity::VouchedProfile;
 use yufu_core::login::{
-    Device, Exchanged, ExchangeFailure, Idempotency, LoggedIn, LoginRefusal, LoginStop, Purpose,
+    Device, ExchangeFailure, Exchanged, Idempotency, LoggedIn, LoginRefusal, LoginStop, Purpose,
 };
 use yufu_core::refusal::Fault;
 use yufu_core::secret::Secret;
@@ -111,7 +111,10 @@ async fn pay(house: Arc<LoginHouse>, coming: Coming) -> Result<Outcome, LoginSto
         let clock = house.clock.clone();
         move || clock.now()
     };
-    let heard = house.upstreams.exchange(exchanging.app(), &coming.code, &now).await;
+    let heard = house
+        .upstreams
+        .exchange(exchanging.app(), &coming.code, &now)
+        .await;
     let mut tries = 1;
     loop {
         match finish(&house, &exchanging, heard.clone()).await {
@@ -163,6 +166,10 @@ pub(crate) fn logged_in(done: &LoggedIn) -> Value {
     });
     let shown = done.upstream_token.as_ref().map(Secret::expose);
     put(&mut data, "access_token", shown);
-    put(&mut data, "upstream_unverified", done.upstream_unverified.then_some(true));
+    put(
+        &mut data,
+        "upstream_unverified",
+        done.upstream_unverified.then_some(true),
+    );
     data
 }

@@ -53,7 +53,10 @@ impl Visit {
         caller.is_browser = true;
         let agent = request.headers().get(header::USER_AGENT);
         let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or("");
-        let here = request.uri().path_and_query().map_or("", |here| here.as_str());
+        let here = request
+            .uri()
+            .path_and_query()
+            .map_or("", |here| here.as_str());
         Self {
             house: house.clone(),
             query,
@@ -152,7 +155,11 @@ pub(crate) fn stopped(
         back_href: back,
         ..ErrorPage::new(lang, trouble)
     };
-    html(envelope::status(refusal.code()), page.render(), Guard::LEADS_ON)
+    html(
+        envelope::status(refusal.code()),
+        page.render(),
+        Guard::LEADS_ON,
+    )
 }
 
 /// `/`: every page has a way home.
@@ -164,7 +171,10 @@ pub(crate) async fn home(_: Arc<LoginHouse>, _: HttpRequest) -> Response {
 pub(crate) async fn leave(house: Arc<LoginHouse>, request: HttpRequest) -> Response {
     let visit = Visit::read(&house, &request);
     let lang = visit.caller.lang;
-    let back = visit.return_to().ok().map(|to| with_param(HOME, "return_to", to));
+    let back = visit
+        .return_to()
+        .ok()
+        .map(|to| with_param(HOME, "return_to", to));
     match depart(visit).await {
         Ok((address, good)) => {
             house.metrics.answer(LEAVE, "ok");
@@ -191,7 +201,9 @@ async fn depart(visit: Visit) -> Result<(String, Good), LoginStop> {
     let ask = Ask::inside(visit.house, visit.caller, &fields);
     let good = wechat::prepare(ask).await?;
     let address = good.data.get("authorize_url").and_then(Value::as_str);
-    let address = address.ok_or(LoginRefusal::BadRequest { field: "app" })?.to_owned();
+    let address = address
+        .ok_or(LoginRefusal::BadRequest { field: "app" })?
+        .to_owned();
     Ok((address, good))
 }
 
@@ -212,9 +224,17 @@ fn fitting_app(visit: &Visit) -> Option<String> {
 pub(crate) async fn back(house: Arc<LoginHouse>, request: HttpRequest) -> Response {
     let visit = Visit::read(&house, &request);
     let (lang, here) = (visit.caller.lang, visit.here.clone());
-    let (code, state) = (visit.asked("code").to_owned(), visit.asked("state").to_owned());
+    let (code, state) = (
+        visit.asked("code").to_owned(),
+        visit.asked("state").to_owned(),
+    );
     let now = visit.caller.now;
-    let device = visit.caller.cookies.get(Role::Device).unwrap_or_default().to_owned();
+    let device = visit
+        .caller
+        .cookies
+        .get(Role::Device)
+        .unwrap_or_default()
+        .to_owned();
     let engine = &house.engine;
     let (purpose, return_to) = match engine.transaction_return(&state, visit.device(), now).await {
         Ok(found) => found,
@@ -223,11 +243,17 @@ pub(crate) async fn back(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
     let return_to = return_to.unwrap_or_else(|| HOME.to_owned());
     if code.is_empty() {
         // Whether it is closed or was over already: the user said no.
-        let _ = engine.close_transaction(&state, "denied", visit.device(), now).await;
+        let _ = engine
+            .close_transaction(&state, "denied", visit.device(), now)
+            .await;
         house.metrics.answer(wechat::CALLBACK, "denied");
         return go(&with_param(&return_to, "error", "denied"));
     }
-    let fields = [("code", code.as_str()), ("state", state.as_str()), ("platform", "web")];
+    let fields = [
+        ("code", code.as_str()),
+        ("state", state.as_str()),
+        ("platform", "web"),
+    ];
     let ask = Ask::inside(visit.house, visit.caller, &fields);
     let work = house.run(async move {
         match purpose {
@@ -237,7 +263,10 @@ pub(crate) async fn back(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
     });
     let (said, to) = match work.await {
         Ok(done) => done,
-        Err(_) => (Err(yufu_core::refusal::Fault::new("a handler panicked").into()), None),
+        Err(_) => (
+            Err(yufu_core::refusal::Fault::new("a handler panicked").into()),
+            None,
+        ),
     };
     match said {
         Ok(good) => {
@@ -250,9 +279,12 @@ pub(crate) async fn back(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
         }
         Err(stop) => {
             // A busy upstream did not spend the code: the same address may be opened again.
-            let is_busy =
-                matches!(&stop, LoginStop::Refused(LoginRefusal::UpstreamBusy { .. }));
-            let again = if is_busy { here } else { with_param(HOME, "return_to", &return_to) };
+            let is_busy = matches!(&stop, LoginStop::Refused(LoginRefusal::UpstreamBusy { .. }));
+            let again = if is_busy {
+                here
+            } else {
+                with_param(HOME, "return_to", &return_to)
+            };
             stopped(&house, wechat::CALLBACK, lang, stop, Some(again))
         }
     }
@@ -282,7 +314,9 @@ async fn prove(ask: &Ask, purpose: Purpose) -> Result<Option<String>, LoginStop>
         (Some(who), _) => engine.prove_identity(&who, &proved, now).await?,
         // Whoever replaces a login proves the old one on the way (PHO-07).
         (None, Some(ticket)) => {
-            engine.prove_other(ticket, &proved, ask.device(), now).await?;
+            engine
+                .prove_other(ticket, &proved, ask.device(), now)
+                .await?;
             return Ok(Some(bind_address(&ask.house, None)));
         }
         (None, None) => return Err(LoginRefusal::SessionInvalid.into()),
@@ -325,10 +359,16 @@ mod tests {
         for (address, expected) in [
             ("/a", "/a?error=denied"),
             ("/a?b=c", "/a?b=c&error=denied"),
-            ("https://app.example.com/#/x?y", "https://app.example.com/?error=denied#/x?y"),
+            (
+                "https://app.example.com/#/x?y",
+                "https://app.example.com/?error=denied#/x?y",
+            ),
         ] {
             assert_eq!(with_param(address, "error", "denied"), expected);
         }
-        assert_eq!(with_param("/a", "to", "/b?c=d&e#f"), "/a?to=%2Fb%3Fc%3Dd%26e%23f");
+        assert_eq!(
+            with_param("/a", "to", "/b?c=d&e#f"),
+            "/a?to=%2Fb%3Fc%3Dd%26e%23f"
+        );
     }
 }

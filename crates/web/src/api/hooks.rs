@@ -55,9 +55,11 @@ pub(crate) async fn echo(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
     let get = |name| params.get(name).unwrap_or("");
     let (timestamp, nonce) = (get("timestamp"), get("nonce"));
     let (echo, signature) = (get("echostr"), get("signature"));
-    let known = house.front.pushes.iter().find_map(|keys| {
-        verify_url(&keys.token, timestamp, nonce, echo, signature).ok()
-    });
+    let known = house
+        .front
+        .pushes
+        .iter()
+        .find_map(|keys| verify_url(&keys.token, timestamp, nonce, echo, signature).ok());
     match known {
         Some(echo) if !echo.is_empty() => {
             house.metrics.answer(EVENTS, "ok");
@@ -143,10 +145,23 @@ impl ReceiptKind {
 
 /// What became of messages.
 pub(crate) async fn receipts(house: Arc<LoginHouse>, request: HttpRequest) -> Response {
-    let name = request.uri().path().rsplit('/').next().unwrap_or("").to_owned();
+    let name = request
+        .uri()
+        .path()
+        .rsplit('/')
+        .next()
+        .unwrap_or("")
+        .to_owned();
     let key = SecretHash::of(params(query(&request)).get("key").unwrap_or("").as_bytes());
-    let known = house.front.arrivals.iter().find(|known| known.gateway == name);
-    let Some(kind) = known.filter(|known| known.key == key).map(|known| known.kind) else {
+    let known = house
+        .front
+        .arrivals
+        .iter()
+        .find(|known| known.gateway == name);
+    let Some(kind) = known
+        .filter(|known| known.key == key)
+        .map(|known| known.kind)
+    else {
         return refused(&house, RECEIPTS);
     };
     let body = form::body_within(request.into_body(), MAX_SMS_BYTES).await;
@@ -156,7 +171,10 @@ pub(crate) async fn receipts(house: Arc<LoginHouse>, request: HttpRequest) -> Re
     for receipt in batch {
         let now = house.clock.now();
         let (id, code) = (receipt.message_id.as_str(), receipt.code.as_str());
-        let kept = house.engine.passcode_receipt(id, receipt.delivered, code, now).await;
+        let kept = house
+            .engine
+            .passcode_receipt(id, receipt.delivered, code, now)
+            .await;
         if let Err(LoginStop::Failed(fault)) = kept {
             return failed(&house, RECEIPTS, &fault);
         }

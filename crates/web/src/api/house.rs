@@ -119,7 +119,9 @@ impl LoginFront {
     pub fn origin(&self) -> &str {
         let after = self.public_url.find("://").map_or(0, |at| at + 3);
         let rest = self.public_url.get(after..).unwrap_or("");
-        let end = rest.find('/').map_or(self.public_url.len(), |at| after + at);
+        let end = rest
+            .find('/')
+            .map_or(self.public_url.len(), |at| after + at);
         self.public_url.get(..end).unwrap_or("")
     }
 
@@ -143,7 +145,8 @@ impl LoginFront {
             return None;
         }
         let host = rest.split(['/', '?', '#']).next()?;
-        self.is_known(&format!("{scheme}://{host}")).then_some(address)
+        self.is_known(&format!("{scheme}://{host}"))
+            .then_some(address)
     }
 }
 
@@ -243,7 +246,10 @@ mod tests {
             port: 443,
             trusted_proxies: Vec::new(),
             public_metrics: false,
-            origins: vec!["https://app.example.com".to_owned(), "http://127.0.0.1:5173".to_owned()],
+            origins: vec![
+                "https://app.example.com".to_owned(),
+                "http://127.0.0.1:5173".to_owned(),
+            ],
             statuses: Statuses::Strict,
             bind_url: String::new(),
             answer_budget: Duration::from_secs(5),
@@ -258,22 +264,46 @@ mod tests {
     fn browsers_are_sent_to_known_places_alone() {
         let front = front();
         for good in [
-            "/", "/welcome?a=b#c", "https://login.example.com/x", "https://app.example.com",
-            "https://app.example.com/x?y=//z", "http://127.0.0.1:5173/", "https://app.example.com?x",
+            "/",
+            "/welcome?a=b#c",
+            "https://login.example.com/x",
+            "https://app.example.com",
+            "https://app.example.com/x?y=//z",
+            "http://127.0.0.1:5173/",
+            "https://app.example.com?x",
         ] {
             assert_eq!(front.checked_return(good), Some(good), "{good}");
         }
         for bad in [
-            "", "x", "//evil.example", "/\\evil.example", "\\/evil.example", "/a\nb", "/a b", " /a",
-            "https://evil.example/", "https://app.example.com.evil.example/",
-            "https://app.example.com@evil.example/", "https://app.example.com:444/",
-            "http://app.example.com/", "javascript:alert(1)", "javascript://app.example.com/%0aalert(1)",
-            "data:text/html,x", "https:/app.example.com", "https:app.example.com", "HTTPS://evil.example",
-            "https://app.example.com\u{3002}evil", "https://", "/\u{e9}",
+            "",
+            "x",
+            "//evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "/a\nb",
+            "/a b",
+            " /a",
+            "https://evil.example/",
+            "https://app.example.com.evil.example/",
+            "https://app.example.com@evil.example/",
+            "https://app.example.com:444/",
+            "http://app.example.com/",
+            "javascript:alert(1)",
+            "javascript://app.example.com/%0aalert(1)",
+            "data:text/html,x",
+            "https:/app.example.com",
+            "https:app.example.com",
+            "HTTPS://evil.example",
+            "https://app.example.com\u{3002}evil",
+            "https://",
+            "/\u{e9}",
         ] {
             assert_eq!(front.checked_return(bad), None, "{bad}");
         }
-        assert_eq!(front.checked_return(&format!("/{}", "a".repeat(2048))), None);
+        assert_eq!(
+            front.checked_return(&format!("/{}", "a".repeat(2048))),
+            None
+        );
     }
 
     #[test]

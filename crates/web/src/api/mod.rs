@@ -41,6 +41,7 @@ pub use house::{Arrivals, LoginFront, LoginHouse, LoginPorts, ReceiptKind, Servi
 pub use text::message;
 
 use crate::house::Peer;
+use crate::view::Lang;
 use crate::{clock, fault, metrics as counted, pages as shown};
 use envelope::Letter;
 use read::{Ask, Caller};
@@ -63,7 +64,10 @@ impl Good {
             Value::Object(data) => data,
             _ => Map::new(),
         };
-        Self { data, cookies: Vec::new() }
+        Self {
+            data,
+            cookies: Vec::new(),
+        }
     }
 
     pub(crate) fn cookie(mut self, cookie: HeaderValue) -> Self {
@@ -97,7 +101,9 @@ pub fn login_router(house: Arc<LoginHouse>) -> Router {
             house.clone(),
             strict_transport,
         ))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(fault::panicked))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(
+            fault::panicked,
+        ))
         .with_state(house)
 }
 
@@ -108,7 +114,9 @@ async fn strict_transport(
 ) -> Response {
     if house.front.is_secure() {
         let year = HeaderValue::from_static("max-age=31536000");
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+        response
+            .headers_mut()
+            .insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
 }
@@ -119,7 +127,11 @@ async fn open(
     here: &[&'static Endpoint],
     request: HttpRequest,
 ) -> Response {
-    let caller = Caller::read(&house, request.headers(), request.extensions().get::<Peer>());
+    let caller = Caller::read(
+        &house,
+        request.headers(),
+        request.extensions().get::<Peer>(),
+    );
     let origin = caller.origin.clone();
     let mut response = if is_preflight(&request) {
         preflight(here)
@@ -142,7 +154,10 @@ async fn answer(
         Method::DELETE => Some(Verb::Delete),
         _ => None,
     };
-    let found = here.iter().copied().find(|endpoint| Some(endpoint.verb) == verb);
+    let found = here
+        .iter()
+        .copied()
+        .find(|endpoint| Some(endpoint.verb) == verb);
     // A HEAD that spent a code would keep its answer to itself.
     let mute = *request.method() == Method::HEAD;
     let found = found.filter(|endpoint| !(mute && endpoint.answers == table::Answers::Page));
@@ -167,6 +182,17 @@ async fn answer(
         Err(stop) => Err(stop),
     };
     house.metrics.took(began.elapsed().as_secs_f64());
+    written(house, endpoint, said, &request_id, lang)
+}
+
+/// Writes what a call came to, and counts it.
+fn written(
+    house: &LoginHouse,
+    endpoint: &Endpoint,
+    said: Said,
+    request_id: &str,
+    lang: Lang,
+) -> Response {
     let statuses = house.front.statuses;
     let (letter, cookies) = match said {
         Ok(good) => {
@@ -183,14 +209,16 @@ async fn answer(
             (Letter::failed(&incident, lang, statuses), Vec::new())
         }
     };
-    let mut response = letter.write(&request_id, lang);
+    let mut response = letter.write(request_id, lang);
     if response.status() == StatusCode::UNAUTHORIZED {
         let scheme = match endpoint.auth {
             table::Auth::Service => "Basic realm=\"yufu\"",
             _ => "Bearer",
         };
         let scheme = HeaderValue::from_static(scheme);
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
     }
     for cookie in cookies {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -209,9 +237,17 @@ fn misplaced(caller: &Caller, field: &'static str, status: StatusCode) -> Respon
 }
 
 async fn nowhere(State(house): State<Arc<LoginHouse>>, request: HttpRequest) -> Response {
-    let caller = Caller::read(&house, request.headers(), request.extensions().get::<Peer>());
+    let caller = Caller::read(
+        &house,
+        request.headers(),
+        request.extensions().get::<Peer>(),
+    );
     let mut response = misplaced(&caller, "path", StatusCode::NOT_FOUND);
-    share(&house.front, caller.origin.as_deref(), response.headers_mut());
+    share(
+        &house.front,
+        caller.origin.as_deref(),
+        response.headers_mut(),
+    );
     response
 }
 
@@ -271,7 +307,11 @@ fn share(front: &LoginFront, origin: Option<&str>, headers: &mut HeaderMap) {
 // --- the house ----------------------------------------------------------------------------------
 
 pub(crate) async fn alive(_: Arc<LoginHouse>, _: HttpRequest) -> Response {
-    plain(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned())
+    plain(
+        StatusCode::OK,
+        "text/plain; charset=utf-8",
+        "ok\n".to_owned(),
+    )
 }
 
 pub(crate) async fn ready(house: Arc<LoginHouse>, _: HttpRequest) -> Response {

@@ -16,7 +16,9 @@ use super::flow::{self, BIND, HOME, LEAVE, Visit, with_cookies, with_param};
 use super::read::Ask;
 use super::{Good, LoginFront, LoginHouse, Said, account, phone, text, wechat};
 use crate::pages::{Guard, go, html};
-use crate::view::{Answer, Lang, LoginForm, Moment, PhoneStep, Plain, Problem, Question, Text as T};
+use crate::view::{
+    Answer, Lang, LoginForm, Moment, PhoneStep, Plain, Problem, Question, Text as T,
+};
 use crate::{form, session};
 
 /// What the terms are called where the house names no version.
@@ -46,14 +48,29 @@ impl Here {
         let mut visit = Visit::read(house, &request);
         let lang = visit.caller.lang;
         let stopped = |stop: LoginStop| flow::stopped(house, page, lang, stop, None);
-        let return_to = visit.return_to().map_err(|refusal| stopped(refusal.into()))?.to_owned();
+        let return_to = visit
+            .return_to()
+            .map_err(|refusal| stopped(refusal.into()))?
+            .to_owned();
         let mut cookies = Vec::new();
-        let drawn = house.engine.device_secret(visit.caller.cookies.get(Role::Device));
+        let drawn = house
+            .engine
+            .device_secret(visit.caller.cookies.get(Role::Device));
         if let Some(drawn) = drawn.map_err(|fault| stopped(fault.into()))? {
-            cookies.push(cookies::set(&house.front, Role::Device, drawn.expose(), DEVICE_LIFE));
+            cookies.push(cookies::set(
+                &house.front,
+                Role::Device,
+                drawn.expose(),
+                DEVICE_LIFE,
+            ));
             visit.caller.cookies.keep(Role::Device, drawn.expose());
         }
-        let device = visit.caller.cookies.get(Role::Device).unwrap_or_default().to_owned();
+        let device = visit
+            .caller
+            .cookies
+            .get(Role::Device)
+            .unwrap_or_default()
+            .to_owned();
         let is_post = *request.method() == Method::POST;
         let (parts, body) = request.into_parts();
         let mut fields = Params::default();
@@ -67,7 +84,15 @@ impl Here {
                 return Err(stopped(LoginRefusal::StateInvalid.into()));
             }
         }
-        Ok(Self { visit, lang, page, return_to, device, cookies, fields })
+        Ok(Self {
+            visit,
+            lang,
+            page,
+            return_to,
+            device,
+            cookies,
+            fields,
+        })
     }
 
     fn field(&self, name: &str) -> &str {
@@ -94,12 +119,18 @@ impl Here {
         let binds = self.page == BIND;
         LoginForm {
             lang: self.lang,
-            lang_href: Some(with_param(&self.action(), "lang", self.lang.other().short())),
+            lang_href: Some(with_param(
+                &self.action(),
+                "lang",
+                self.lang.other().short(),
+            )),
             csrf: self.house().engine.form_token(&binding(&self.device)),
             action: self.action(),
             binds,
             has_wechat: !binds
-                && apps.iter().any(|app| wechat::authorize_url(self.house(), app, "").is_some()),
+                && apps
+                    .iter()
+                    .any(|app| wechat::authorize_url(self.house(), app, "").is_some()),
             agreed: !self.field("agree").is_empty(),
             step: PhoneStep::Phone,
             phone: self.field("phone").to_owned(),
@@ -109,7 +140,10 @@ impl Here {
 
     /// The first step, with what went wrong.
     fn ask_phone(self, error: Option<String>) -> Response {
-        let form = LoginForm { error: error.map(Problem::Said), ..self.plain_form() };
+        let form = LoginForm {
+            error: error.map(Problem::Said),
+            ..self.plain_form()
+        };
         self.show(form.render())
     }
 
@@ -136,7 +170,15 @@ impl Here {
     where
         F: Future<Output = Said> + Send + 'static,
     {
-        let Self { visit, lang, page, return_to, device, cookies, fields: sent } = self;
+        let Self {
+            visit,
+            lang,
+            page,
+            return_to,
+            device,
+            cookies,
+            fields: sent,
+        } = self;
         let Visit { house, caller, .. } = visit;
         let again = caller.clone();
         let ask = Ask::inside(house.clone(), caller, fields);
@@ -149,13 +191,27 @@ impl Here {
             Err(_) => Err(yufu_core::refusal::Fault::new("a handler panicked").into()),
         };
         let visit = Visit::again(house, again);
-        (said, Self { visit, lang, page, return_to, device, cookies, fields: sent })
+        (
+            said,
+            Self {
+                visit,
+                lang,
+                page,
+                return_to,
+                device,
+                cookies,
+                fields: sent,
+            },
+        )
     }
 
     /// On, logged in.
     fn arrive(self, good: Good) -> Response {
         self.house().metrics.answer(self.page, "ok");
-        with_cookies(flow::arrived(self.house(), good, &self.return_to), self.cookies)
+        with_cookies(
+            flow::arrived(self.house(), good, &self.return_to),
+            self.cookies,
+        )
     }
 
     fn stopped(self, stop: LoginStop) -> Response {
@@ -201,7 +257,11 @@ pub(crate) async fn login(house: Arc<LoginHouse>, request: HttpRequest) -> Respo
     match act.as_str() {
         "send_passcode" => send(here, "login").await,
         "wechat" => {
-            let to = with_param(&action(LEAVE, &here.return_to), "consent_version", &terms(&here));
+            let to = with_param(
+                &action(LEAVE, &here.return_to),
+                "consent_version",
+                &terms(&here),
+            );
             with_cookies(go(&to), here.cookies)
         }
         "enter" | "fresh" => enter(here, act == "fresh").await,
@@ -222,7 +282,11 @@ async fn greet(here: Here) -> Response {
     if here.return_to != HOME {
         return go(&here.return_to);
     }
-    let name = engine.person(&who).await.map(|person| person.nickname).unwrap_or_default();
+    let name = engine
+        .person(&who)
+        .await
+        .map(|person| person.nickname)
+        .unwrap_or_default();
     let page = Plain {
         lang: here.lang,
         title: here.lang.t(T::LoggedInTitle).to_owned(),
@@ -239,7 +303,9 @@ fn terms(here: &Here) -> String {
 
 async fn send(here: Here, scene: &'static str) -> Response {
     let phone = here.field("phone").to_owned();
-    let (said, here) = here.call(phone::send, &[("phone", &phone), ("scene", scene)], None).await;
+    let (said, here) = here
+        .call(phone::send, &[("phone", &phone), ("scene", scene)], None)
+        .await;
     match said {
         Ok(_) => here.ask_passcode(None),
         // One is under way already: it can be typed.
@@ -256,7 +322,10 @@ async fn send(here: Here, scene: &'static str) -> Response {
 }
 
 async fn enter(here: Here, is_fresh: bool) -> Response {
-    let (phone, digits) = (here.field("phone").to_owned(), here.field("passcode").to_owned());
+    let (phone, digits) = (
+        here.field("phone").to_owned(),
+        here.field("passcode").to_owned(),
+    );
     let consent = terms(&here);
     let fields = [
         ("phone", phone.as_str()),
@@ -264,7 +333,9 @@ async fn enter(here: Here, is_fresh: bool) -> Response {
         ("consent_version", &consent),
         ("platform", "web"),
     ];
-    let (said, here) = here.call(phone::login, &fields, is_fresh.then_some("fresh")).await;
+    let (said, here) = here
+        .call(phone::login, &fields, is_fresh.then_some("fresh"))
+        .await;
     answered(here, said)
 }
 
@@ -310,7 +381,10 @@ pub(crate) async fn bind(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
             _ => here.ask_phone(None),
         };
     }
-    let (phone, digits) = (here.field("phone").to_owned(), here.field("passcode").to_owned());
+    let (phone, digits) = (
+        here.field("phone").to_owned(),
+        here.field("passcode").to_owned(),
+    );
     match here.field("act") {
         "send_passcode" => send(here, "bind").await,
         "prove" => prove(here).await,
@@ -343,7 +417,9 @@ pub(crate) async fn bind(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
 /// Off to prove the other WeChat (PHO-07).
 async fn prove(here: Here) -> Response {
     let apps = &here.house().engine.login().apps;
-    let app = apps.iter().find(|app| wechat::authorize_url(here.house(), app, "").is_some());
+    let app = apps
+        .iter()
+        .find(|app| wechat::authorize_url(here.house(), app, "").is_some());
     let app = app.map(|app| app.name.clone()).unwrap_or_default();
     let return_to = here.return_to.clone();
     let fields = [
@@ -377,12 +453,17 @@ fn replace_page(here: Here) -> Response {
 // --- questions ----------------------------------------------------------------------------------
 
 fn answer(act: &'static str, label: impl Into<String>) -> Answer {
-    Answer { act, label: label.into() }
+    Answer {
+        act,
+        label: label.into(),
+    }
 }
 
 fn blank(here: &Here) -> Question {
     let carries = ["phone", "passcode", "agree"];
-    let carries = carries.into_iter().map(|name| (name, here.field(name).to_owned()));
+    let carries = carries
+        .into_iter()
+        .map(|name| (name, here.field(name).to_owned()));
     Question {
         lang: here.lang,
         csrf: here.house().engine.form_token(&binding(&here.device)),
@@ -403,7 +484,10 @@ pub(crate) const fn is_question(refusal: &LoginRefusal) -> bool {
             | LoginRefusal::PhoneTaken { .. }
             | LoginRefusal::RecycledSuspected
             | LoginRefusal::StepUpRequired { .. }
-            | LoginRefusal::Deleting { cancel_ticket: Some(_), .. }
+            | LoginRefusal::Deleting {
+                cancel_ticket: Some(_),
+                ..
+            }
     )
 }
 
@@ -440,7 +524,10 @@ pub(crate) fn question(
     };
     let page = fill(blank, refusal, &action(HOME, return_to)).render();
     let ticket = ticket_of(refusal).map(|ticket| bind_cookie(house, &house.front, ticket));
-    with_cookies(html(StatusCode::OK, page, Guard::LEADS_ON), ticket.into_iter().collect())
+    with_cookies(
+        html(StatusCode::OK, page, Guard::LEADS_ON),
+        ticket.into_iter().collect(),
+    )
 }
 
 fn ticket_of(refusal: &LoginRefusal) -> Option<&str> {
@@ -462,9 +549,16 @@ fn fill(question: Question, refusal: &LoginRefusal, back: &str) -> Question {
     let words = |title: T| lang.t(title).to_owned();
     let other_number = Some((words(T::OtherNumber), back.to_owned()));
     match refusal {
-        LoginRefusal::ConfirmNeeded { candidates, ticket: Some(_) } => {
+        LoginRefusal::ConfirmNeeded {
+            candidates,
+            ticket: Some(_),
+        } => {
             let keep = |candidate: &yufu_core::login::Candidate| {
-                let act = if candidate.key == "a" { "keep_a" } else { "keep_b" };
+                let act = if candidate.key == "a" {
+                    "keep_a"
+                } else {
+                    "keep_b"
+                };
                 let name = format!("{} {}", candidate.nickname, candidate.phone);
                 answer(act, lang.with(T::ChooseKeep, name.trim()))
             };
@@ -475,8 +569,13 @@ fn fill(question: Question, refusal: &LoginRefusal, back: &str) -> Question {
                 ..question
             }
         }
-        LoginRefusal::ConfirmNeeded { candidates, ticket: None } => {
-            let name = candidates.first().map_or("", |candidate| candidate.nickname.as_str());
+        LoginRefusal::ConfirmNeeded {
+            candidates,
+            ticket: None,
+        } => {
+            let name = candidates
+                .first()
+                .map_or("", |candidate| candidate.nickname.as_str());
             Question {
                 title: words(T::BindConfirmTitle),
                 text: lang.with(T::BindConfirmText, name),
@@ -493,7 +592,9 @@ fn fill(question: Question, refusal: &LoginRefusal, back: &str) -> Question {
             ..question
         },
         LoginRefusal::StepUpRequired { after, .. } => {
-            let day = after.map(|after| Moment(after.seconds()).day()).unwrap_or_default();
+            let day = after
+                .map(|after| Moment(after.seconds()).day())
+                .unwrap_or_default();
             Question {
                 title: words(T::BindProveTitle),
                 text: lang.with(T::BindProveText, day),

@@ -25,7 +25,10 @@ pub(crate) async fn proof(
     typed: Option<Phone>,
 ) -> Result<(Option<Phone>, PhoneProof<'_>), LoginStop> {
     let Some(token) = ask.body.some("carrier_token") else {
-        let proof = ask.body.some("sms_code").map_or(PhoneProof::None, PhoneProof::Passcode);
+        let proof = ask
+            .body
+            .some("sms_code")
+            .map_or(PhoneProof::None, PhoneProof::Passcode);
         return Ok((typed, proof));
     };
     let Some(carrier) = &ask.house.ports.carrier else {
@@ -77,15 +80,19 @@ pub(crate) async fn send(ask: Ask) -> Said {
     let sent = sent?;
     if !sent.is_test {
         let messenger = &ask.house.messenger;
-        let taken = messenger.send(&phone, scene.word(), &sent.digits, sent.id).await;
+        let taken = messenger
+            .send(&phone, scene.word(), &sent.digits, sent.id)
+            .await;
         if let Err(failure) = taken {
             let limited = failure == SendFailure::Limited;
             let now = ask.house.clock.now();
-            engine.passcode_undelivered(&phone, scene, sent.id, limited, now).await?;
+            engine
+                .passcode_undelivered(&phone, scene, sent.id, limited, now)
+                .await?;
             return Err(match failure {
-                SendFailure::Limited => {
-                    LoginRefusal::PasscodeTooSoon { retry_after: sent.resend_after }
-                }
+                SendFailure::Limited => LoginRefusal::PasscodeTooSoon {
+                    retry_after: sent.resend_after,
+                },
                 SendFailure::Failed => LoginRefusal::GatewayFailed,
             }
             .into());
@@ -95,7 +102,11 @@ pub(crate) async fn send(ask: Ask) -> Said {
         "resend_after": sent.resend_after.as_seconds(),
         "ttl": sent.ttl.as_seconds(),
     });
-    put(&mut data, "device_secret", drawn.as_ref().map(|drawn| drawn.expose()));
+    put(
+        &mut data,
+        "device_secret",
+        drawn.as_ref().map(|drawn| drawn.expose()),
+    );
     Ok(with_device(&ask, Good::data(data), drawn.as_ref()))
 }
 
@@ -139,6 +150,9 @@ pub(crate) async fn change(ask: Ask) -> Said {
     let (phone, proof) = proof(&ask, typed).await?;
     let phone = phone.ok_or_else(|| bad("phone"))?;
     let now = ask.house.clock.now();
-    ask.house.engine.change_phone(who, &phone, proof, now).await?;
+    ask.house
+        .engine
+        .change_phone(who, &phone, proof, now)
+        .await?;
     Ok(Good::data(json!({ "phone": phone.masked() })))
 }

@@ -151,12 +151,16 @@ impl Ask {
     async fn authenticate(&self) -> Result<Authenticated, LoginStop> {
         let token = self.token.as_deref().unwrap_or_default();
         let engine = &self.house.engine;
-        engine.authenticate(token, self.device.as_deref(), self.now()).await
+        engine
+            .authenticate(token, self.device.as_deref(), self.now())
+            .await
     }
 
     /// Who is logged in. Only for calls whose row asks for a session.
     pub(crate) fn who(&self) -> Result<&Authenticated, LoginStop> {
-        self.who.as_ref().ok_or_else(|| LoginRefusal::SessionInvalid.into())
+        self.who
+            .as_ref()
+            .ok_or_else(|| LoginRefusal::SessionInvalid.into())
     }
 
     /// Who is logged in, for a call that goes without too.
@@ -199,7 +203,9 @@ impl Ask {
 
     /// A secret that a body may hold, or else a cookie.
     pub(crate) fn secret(&self, field: &'static str, role: Role) -> Option<&str> {
-        self.body.some(field).or_else(|| self.caller.cookies.get(role))
+        self.body
+            .some(field)
+            .or_else(|| self.caller.cookies.get(role))
     }
 
     /// Whether secrets go into cookies too.
@@ -249,13 +255,22 @@ pub(crate) fn is_trusted(front: &LoginFront, headers: &HeaderMap, verb: Verb) ->
 fn check_service(front: &LoginFront, headers: &HeaderMap) -> Result<(), LoginStop> {
     let pair = scheme(headers, "basic").and_then(|text| STANDARD.decode(text).ok());
     let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok());
-    let known = pair.as_deref().and_then(|pair| pair.split_once(':')).is_some_and(|(name, secret)| {
-        let secret = SecretHash::of(secret.as_bytes());
-        // All are looked at, so that the time taken does not tell which names there are.
-        let of = front.services.iter();
-        of.filter(|service| (service.name == name) & (service.secret == secret)).count() > 0
-    });
-    if known { Ok(()) } else { Err(LoginRefusal::SessionInvalid.into()) }
+    let known = pair
+        .as_deref()
+        .and_then(|pair| pair.split_once(':'))
+        .is_some_and(|(name, secret)| {
+            let secret = SecretHash::of(secret.as_bytes());
+            // All are looked at, so that the time taken does not tell which names there are.
+            let of = front.services.iter();
+            of.filter(|service| (service.name == name) & (service.secret == secret))
+                .count()
+                > 0
+        });
+    if known {
+        Ok(())
+    } else {
+        Err(LoginRefusal::SessionInvalid.into())
+    }
 }
 
 /// The variable end of a path, decoded; empty where there is none or it is no text.
@@ -297,7 +312,9 @@ impl Body {
         let given = if bytes.is_empty() {
             Map::new()
         } else {
-            let media = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+            let media = headers
+                .get(header::CONTENT_TYPE)
+                .and_then(|v| v.to_str().ok());
             let media = media.unwrap_or("").split(';').next().unwrap_or("").trim();
             if !media.eq_ignore_ascii_case("application/json") {
                 return Err(refuse("Content-Type"));
@@ -325,7 +342,10 @@ impl Body {
     }
 
     fn get(&self, name: &str) -> Option<&Given> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, given)| given)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, given)| given)
     }
 
     /// A text; empty when it was left out.

@@ -16,8 +16,14 @@ use crate::fault;
 
 pub(crate) async fn refresh(ask: Ask) -> Said {
     let token = ask.secret("refresh_token", Role::Refresh);
-    let token = token.ok_or(LoginRefusal::BadRequest { field: "refresh_token" })?;
-    let done = ask.house.engine.refresh(token, ask.device(), ask.now()).await?;
+    let token = token.ok_or(LoginRefusal::BadRequest {
+        field: "refresh_token",
+    })?;
+    let done = ask
+        .house
+        .engine
+        .refresh(token, ask.device(), ask.now())
+        .await?;
     let mut data = exchange::logged_in(&done);
     if let Value::Object(data) = &mut data {
         data.remove("profile");
@@ -60,7 +66,10 @@ pub(crate) async fn list(ask: Ask) -> Said {
 }
 
 pub(crate) async fn end(ask: Ask) -> Said {
-    ask.house.engine.end_session(ask.who()?, &ask.tail, ask.now()).await?;
+    ask.house
+        .engine
+        .end_session(ask.who()?, &ask.tail, ask.now())
+        .await?;
     Ok(Good::default())
 }
 
@@ -84,9 +93,14 @@ pub(crate) async fn introspect(ask: Ask) -> Said {
 
 pub(crate) async fn jwt(ask: Ask) -> Said {
     let (audience, issuer) = (ask.body.text("audience"), &ask.house.front.public_url);
-    let signed = ask.house.engine.assertion(ask.who()?, audience, issuer, ask.now());
+    let signed = ask
+        .house
+        .engine
+        .assertion(ask.who()?, audience, issuer, ask.now());
     let (jwt, life) = signed?;
-    Ok(Good::data(json!({ "jwt": jwt.expose(), "expires_in": life.as_seconds() })))
+    Ok(Good::data(
+        json!({ "jwt": jwt.expose(), "expires_in": life.as_seconds() }),
+    ))
 }
 
 pub(crate) async fn jwks(house: Arc<LoginHouse>, _: HttpRequest) -> Response {
@@ -94,7 +108,11 @@ pub(crate) async fn jwks(house: Arc<LoginHouse>, _: HttpRequest) -> Response {
         Ok(keys) => plain(StatusCode::OK, "application/json", keys),
         Err(fault) => {
             fault::note(&house.engine, &house.metrics, "jwks", &fault);
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", "{}".to_owned())
+            plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "application/json",
+                "{}".to_owned(),
+            )
         }
     }
 }

@@ -171,7 +171,13 @@ const fn field(
     about: &'static str,
     example: &'static str,
 ) -> Field {
-    Field { name, kind, need, about, example }
+    Field {
+        name,
+        kind,
+        need,
+        about,
+        example,
+    }
 }
 
 const WORD: Kind = Kind::Text(512);
@@ -182,17 +188,83 @@ const CARRIER: Kind = Kind::Text(2048);
 const UPSTREAM_PROOF: Kind = Kind::Proof(&["code", "state"]);
 const EITHER_PROOF: Kind = Kind::Proof(&["code", "state", "sms_code"]);
 
-const CODE: Field = field("code", WORD, Need::Must, "The code that the upstream gave.", "0a1b2c3d4e5f");
-const STATE: Field = field("state", WORD, Need::Judged, "The state that prepare gave.", "1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-const DEVICE_ID: Field = field("device_id", LABEL, Need::May, "The app's own name of the device; it proves nothing.", "Pixel 9");
-const PLATFORM: Field = field("platform", LABEL, Need::May, "`ios`, `android`, `harmony`, `web`, `mini` or another short word.", "android");
-const CONSENT: Field = field("consent_version", LABEL, Need::Judged, "The version of the terms that the user accepted.", "2025-01");
-const PHONE: Field = field("phone", Kind::Phone, Need::May, "A phone number as people type it.", "13800000001");
-const SMS_CODE: Field = field("sms_code", Kind::Text(32), Need::May, "The passcode that was sent to the number.", "246810");
-const CARRIER_TOKEN: Field = field("carrier_token", CARRIER, Need::May, "What the carrier's one-tap SDK gave, in the place of number and passcode.", "eyJhbGciOi");
-const FRESH: Field = field("fresh", Kind::Flag, Need::May, "After 4011: the account of this number is not the user's, start a new one.", "true");
-const REFRESH_TOKEN: Field = field("refresh_token", TOKEN, Need::May, "The refresh token; in a browser the cookie has it.", "1BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB");
-const PROOF: Field = field("proof", UPSTREAM_PROOF, Need::May, "A login at the upstream for the purpose `reauth`: its code and state.", "{\"code\":\"0a1b2c3d4e5f\",\"state\":\"1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}");
+const CODE: Field = field(
+    "code",
+    WORD,
+    Need::Must,
+    "The code that the upstream gave.",
+    "0a1b2c3d4e5f",
+);
+const STATE: Field = field(
+    "state",
+    WORD,
+    Need::Judged,
+    "The state that prepare gave.",
+    "1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+);
+const DEVICE_ID: Field = field(
+    "device_id",
+    LABEL,
+    Need::May,
+    "The app's own name of the device; it proves nothing.",
+    "Pixel 9",
+);
+const PLATFORM: Field = field(
+    "platform",
+    LABEL,
+    Need::May,
+    "`ios`, `android`, `harmony`, `web`, `mini` or another short word.",
+    "android",
+);
+const CONSENT: Field = field(
+    "consent_version",
+    LABEL,
+    Need::Judged,
+    "The version of the terms that the user accepted.",
+    "2025-01",
+);
+const PHONE: Field = field(
+    "phone",
+    Kind::Phone,
+    Need::May,
+    "A phone number as people type it.",
+    "13800000001",
+);
+const SMS_CODE: Field = field(
+    "sms_code",
+    Kind::Text(32),
+    Need::May,
+    "The passcode that was sent to the number.",
+    "246810",
+);
+const CARRIER_TOKEN: Field = field(
+    "carrier_token",
+    CARRIER,
+    Need::May,
+    "What the carrier's one-tap SDK gave, in the place of number and passcode.",
+    "eyJhbGciOi",
+);
+const FRESH: Field = field(
+    "fresh",
+    Kind::Flag,
+    Need::May,
+    "After 4011: the account of this number is not the user's, start a new one.",
+    "true",
+);
+const REFRESH_TOKEN: Field = field(
+    "refresh_token",
+    TOKEN,
+    Need::May,
+    "The refresh token; in a browser the cookie has it.",
+    "1BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+);
+const PROOF: Field = field(
+    "proof",
+    UPSTREAM_PROOF,
+    Need::May,
+    "A login at the upstream for the purpose `reauth`: its code and state.",
+    "{\"code\":\"0a1b2c3d4e5f\",\"state\":\"1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+);
 
 /// What an exchange at the upstream can end with.
 macro_rules! exchange {

@@ -16,7 +16,9 @@ pub(crate) const fn fine(lang: Lang) -> &'static str {
 pub(crate) const fn fault(lang: Lang) -> &'static str {
     match lang {
         Lang::Zh => "服务出了问题，请稍后重试；反馈时请附上 data.incident。",
-        Lang::En => "Something failed on our side. Try again soon; quote data.incident when reporting.",
+        Lang::En => {
+            "Something failed on our side. Try again soon; quote data.incident when reporting."
+        }
     }
 }
 
@@ -53,20 +55,31 @@ pub(crate) fn to_person(refusal: &LoginRefusal, lang: Lang) -> String {
                 Lang::En => format!("That passcode is wrong. {left} tries left."),
             };
         }
-        R::UpstreamBusy { .. } => ("微信暂时没有回应，请稍后再试。", "WeChat does not answer. Try again in a moment."),
-        R::BadRequest { field: "phone" } | R::PhoneInvalid => {
-            ("请输入能收短信的手机号。", "Enter a mobile number that takes messages.")
-        }
+        R::UpstreamBusy { .. } => (
+            "微信暂时没有回应，请稍后再试。",
+            "WeChat does not answer. Try again in a moment.",
+        ),
+        R::BadRequest { field: "phone" } | R::PhoneInvalid => (
+            "请输入能收短信的手机号。",
+            "Enter a mobile number that takes messages.",
+        ),
         R::BadRequest { field: "sms_code" } => ("请输入验证码。", "Enter the passcode."),
-        R::PasscodeOver | R::PasscodeExhausted => {
-            ("验证码已失效，请重新获取。", "This passcode is over. Send a new one.")
-        }
+        R::PasscodeOver | R::PasscodeExhausted => (
+            "验证码已失效，请重新获取。",
+            "This passcode is over. Send a new one.",
+        ),
         R::CaptchaRequired => (
             "请求太多，这里暂时不能再发验证码，请稍后再试。",
             "Too many requests: no passcode can be sent from here for a while.",
         ),
-        R::GatewayFailed => ("短信没有发出去，请稍后再试。", "The message could not be sent. Try again later."),
-        R::Disabled => ("这个账号已被停用，请联系客服。", "This account is disabled. Contact support."),
+        R::GatewayFailed => (
+            "短信没有发出去，请稍后再试。",
+            "The message could not be sent. Try again later.",
+        ),
+        R::Disabled => (
+            "这个账号已被停用，请联系客服。",
+            "This account is disabled. Contact support.",
+        ),
         R::UpstreamRestricted => (
             "这个微信号受微信限制，请用手机号登录。",
             "WeChat restricts this user. Use your phone number.",
@@ -79,12 +92,18 @@ pub(crate) fn to_person(refusal: &LoginRefusal, lang: Lang) -> String {
             "这个微信已经有账号，请重新用微信登录。",
             "This WeChat has an account already: log in with WeChat again.",
         ),
-        R::AlreadyLinked => ("账号已绑定另一个微信。", "The account has another WeChat already."),
+        R::AlreadyLinked => (
+            "账号已绑定另一个微信。",
+            "The account has another WeChat already.",
+        ),
         R::DeviceLimit => (
             "登录的设备已达上限，请先在别的设备上退出。",
             "Too many devices are logged in. Log out on another one first.",
         ),
-        R::Conflict => ("没有完成，请再试一次。", "That did not work. Try once more."),
+        R::Conflict => (
+            "没有完成，请再试一次。",
+            "That did not work. Try once more.",
+        ),
         R::BadRequest { .. } => ("这个链接不正确。", "This link is not right."),
         _ => ("请重新登录。", "Please log in again."),
     };
@@ -228,10 +247,7 @@ const fn both(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "这个号码可能换了主人：请让用户确认原账号是否属于自己，不是则以 fresh 重新开始。",
             "The number may have a new owner. Ask whether the old account is theirs; if not, send fresh.",
         ),
-        R::SessionInvalid => (
-            "登录状态无效，请重新登录。",
-            "Not logged in. Log in again.",
-        ),
+        R::SessionInvalid => ("登录状态无效，请重新登录。", "Not logged in. Log in again."),
         R::SessionExpired => (
             "登录已过期，请刷新会话或重新登录。",
             "The session is over. Refresh it, or log in again.",

@@ -6,9 +6,7 @@ use yufu_core::engine::login::{
     RelogStep,
 };
 use yufu_core::identity::{Provider, UpstreamApp, UpstreamKind};
-use yufu_core::login::{
-    LoggedIn, LoginAnswer, LoginRefusal, LoginStop, Mode, Prepared, Purpose,
-};
+use yufu_core::login::{LoggedIn, LoginAnswer, LoginRefusal, LoginStop, Mode, Prepared, Purpose};
 use yufu_core::scope::{LOGIN, Scopes, USERINFO};
 use yufu_core::secret::Secret;
 use yufu_core::user::Phone;
@@ -39,7 +37,10 @@ pub(crate) const fn scope(kind: UpstreamKind) -> &'static str {
 
 /// Where a browser meets the upstream of an app; `None` where no browser does.
 pub(crate) fn authorize_url(house: &LoginHouse, app: &UpstreamApp, state: &str) -> Option<String> {
-    let is_web = matches!(app.kind, UpstreamKind::WechatWebsite | UpstreamKind::WechatService);
+    let is_web = matches!(
+        app.kind,
+        UpstreamKind::WechatWebsite | UpstreamKind::WechatService
+    );
     let access = house.upstreams.access(&app.name).filter(|_| is_web)?;
     Some(access.upstream.authorize_url(&Question {
         redirect: format!("{}{CALLBACK}", house.front.public_url),
@@ -109,9 +110,17 @@ fn prepared_data(house: &LoginHouse, prepared: &Prepared) -> Value {
         "expires_in": prepared.life.as_seconds(),
     });
     let url = authorize_url(house, app, state);
-    put(&mut data, "qr_url", url.clone().filter(|_| prepared.mode == Mode::Qr));
+    put(
+        &mut data,
+        "qr_url",
+        url.clone().filter(|_| prepared.mode == Mode::Qr),
+    );
     put(&mut data, "authorize_url", url);
-    put(&mut data, "device_secret", prepared.device_secret.as_ref().map(Secret::expose));
+    put(
+        &mut data,
+        "device_secret",
+        prepared.device_secret.as_ref().map(Secret::expose),
+    );
     data
 }
 
@@ -120,7 +129,12 @@ pub(crate) fn with_device(ask: &Ask, good: Good, drawn: Option<&Secret>) -> Good
     match drawn {
         Some(drawn) if ask.wants_cookies() => {
             let front = &ask.house.front;
-            good.cookie(cookies::set(front, Role::Device, drawn.expose(), DEVICE_LIFE))
+            good.cookie(cookies::set(
+                front,
+                Role::Device,
+                drawn.expose(),
+                DEVICE_LIFE,
+            ))
         }
         _ => good,
     }
@@ -132,19 +146,28 @@ pub(crate) fn with_session(ask: &Ask, data: Value, done: &LoggedIn) -> Good {
     if !ask.wants_cookies() {
         return good;
     }
-    session_cookies(&ask.house, done).into_iter().fold(good, Good::cookie)
+    session_cookies(&ask.house, done)
+        .into_iter()
+        .fold(good, Good::cookie)
 }
 
 /// The cookies of a session that began.
-pub(crate) fn session_cookies(
-    house: &LoginHouse,
-    done: &LoggedIn,
-) -> Vec<axum::http::HeaderValue> {
+pub(crate) fn session_cookies(house: &LoginHouse, done: &LoggedIn) -> Vec<axum::http::HeaderValue> {
     let (front, login) = (&house.front, house.engine.login());
     let pair = &done.pair;
     vec![
-        cookies::set(front, Role::Session, pair.token.expose(), login.session_absolute),
-        cookies::set(front, Role::Refresh, pair.refresh_token.expose(), login.session_absolute),
+        cookies::set(
+            front,
+            Role::Session,
+            pair.token.expose(),
+            login.session_absolute,
+        ),
+        cookies::set(
+            front,
+            Role::Refresh,
+            pair.refresh_token.expose(),
+            login.session_absolute,
+        ),
         cookies::forget(front, Role::Bind),
     ]
 }
@@ -152,7 +175,9 @@ pub(crate) fn session_cookies(
 pub(crate) async fn close(ask: Ask) -> Said {
     let (state, reason) = (ask.body.text("state"), ask.body.text("reason"));
     let engine = &ask.house.engine;
-    engine.close_transaction(state, reason, ask.device(), ask.now()).await?;
+    engine
+        .close_transaction(state, reason, ask.device(), ask.now())
+        .await?;
     Ok(Good::default())
 }
 
@@ -163,14 +188,22 @@ pub(crate) async fn login(ask: Ask) -> Said {
         Outcome::Login(LoginAnswer::Bound(done)) => {
             Ok(with_session(&ask, exchange::logged_in(&done), &done))
         }
-        Outcome::Login(LoginAnswer::Unbound { bind_ticket, profile, upstream_token }) => {
+        Outcome::Login(LoginAnswer::Unbound {
+            bind_ticket,
+            profile,
+            upstream_token,
+        }) => {
             let mut data = json!({
                 "token": "",
                 "is_bind": false,
                 "bind_ticket": bind_ticket.expose(),
                 "profile": exchange::profile(profile.as_ref()),
             });
-            put(&mut data, "access_token", upstream_token.as_ref().map(Secret::expose));
+            put(
+                &mut data,
+                "access_token",
+                upstream_token.as_ref().map(Secret::expose),
+            );
             Ok(Good::data(data))
         }
         Outcome::Proved(_) => Err(LoginRefusal::StateInvalid.into()),
@@ -178,10 +211,15 @@ pub(crate) async fn login(ask: Ask) -> Said {
 }
 
 pub(crate) async fn bind(ask: Ask) -> Said {
-    let ticket = ask.secret("bind_ticket", Role::Bind).ok_or_else(|| bad("bind_ticket"))?;
+    let ticket = ask
+        .secret("bind_ticket", Role::Bind)
+        .ok_or_else(|| bad("bind_ticket"))?;
     let typed = ask.body.phone()?;
     let engine = &ask.house.engine;
-    if let Some(done) = engine.bound_before(ticket, ask.device(), ask.key(), ask.now()).await? {
+    if let Some(done) = engine
+        .bound_before(ticket, ask.device(), ask.key(), ask.now())
+        .await?
+    {
         return Ok(with_session(&ask, exchange::logged_in(&done), &done));
     }
     match ask.body.proof() {
@@ -189,7 +227,9 @@ pub(crate) async fn bind(ask: Ask) -> Said {
             // Whoever replaces a login proves the old one without being logged in (PHO-07).
             let coming = Coming::of(&ask, &[Purpose::Reauth], code, state, None);
             let proved = exchange::proved(&ask.house, coming).await?;
-            engine.prove_other(ticket, &proved, ask.device(), ask.now()).await?;
+            engine
+                .prove_other(ticket, &proved, ask.device(), ask.now())
+                .await?;
         }
         Some(Proof::Passcode(_)) => return Err(bad("proof")),
         None => {}
@@ -231,19 +271,26 @@ async fn bound(
 pub(crate) async fn merge(ask: Ask) -> Said {
     let (ticket, keep) = (ask.body.text("merge_ticket"), ask.body.text("keep"));
     let engine = &ask.house.engine;
-    let done = engine.choose(ticket, keep, ask.device(), ask.key(), ask.now()).await?;
+    let done = engine
+        .choose(ticket, keep, ask.device(), ask.key(), ask.now())
+        .await?;
     Ok(with_session(&ask, exchange::logged_in(&done), &done))
 }
 
 pub(crate) async fn relogin(ask: Ask) -> Said {
     let by = if let Some(token) = ask.body.some("access_token") {
-        RelogBy::Upstream { access_token: token }
+        RelogBy::Upstream {
+            access_token: token,
+        }
     } else if let Some(token) = ask.body.some("refresh_token") {
         RelogBy::Refresh(token)
     } else {
         RelogBy::Token(ask.token().unwrap_or_default())
     };
-    let request = RelogRequest { by, device: ask.device() };
+    let request = RelogRequest {
+        by,
+        device: ask.device(),
+    };
     let house = &ask.house;
     let now = || house.clock.now();
     let mut step = house.engine.relogin_begin(request, now()).await?;
@@ -253,13 +300,16 @@ pub(crate) async fn relogin(ask: Ask) -> Said {
             RelogStep::Done(done) => return Ok(let_in(&ask, done)),
             RelogStep::Check(ticket) => {
                 let upstreams = &house.upstreams;
-                let heard = upstreams.check(&ticket.app, &ticket.token, &ticket.openid, &now).await;
+                let heard = upstreams
+                    .check(&ticket.app, &ticket.token, &ticket.openid, &now)
+                    .await;
                 house.engine.relogin_checked(ticket, heard, now()).await?
             }
             RelogStep::Refresh(ticket) => {
                 let upstreams = &house.upstreams;
-                let heard =
-                    upstreams.refresh(&ticket.app, &ticket.token, &ticket.openid, &now).await;
+                let heard = upstreams
+                    .refresh(&ticket.app, &ticket.token, &ticket.openid, &now)
+                    .await;
                 house.engine.relogin_refreshed(ticket, heard, now()).await?
             }
         };
@@ -273,7 +323,10 @@ pub(crate) async fn relogin(ask: Ask) -> Said {
 fn let_in(ask: &Ask, done: RelogDone) -> Good {
     match done {
         RelogDone::LoggedIn(done) => with_session(ask, exchange::logged_in(&done), &done),
-        RelogDone::Standing { session, unverified } => {
+        RelogDone::Standing {
+            session,
+            unverified,
+        } => {
             let mut data = json!({
                 "token": ask.token().unwrap_or_default(),
                 "expires_in": session.expires_at.since(ask.now()).as_seconds(),
@@ -291,7 +344,10 @@ pub(crate) async fn link(ask: Ask) -> Said {
     let (code, state) = (ask.body.text("code"), ask.body.text("state"));
     let coming = Coming::of(&ask, &[Purpose::Link], code, state, Some(who.user));
     let proved = exchange::proved(&ask.house, coming).await?;
-    ask.house.engine.link(who, &proved, ask.house.clock.now()).await?;
+    ask.house
+        .engine
+        .link(who, &proved, ask.house.clock.now())
+        .await?;
     account::identities_of(&ask, who).await
 }
 
@@ -299,6 +355,8 @@ pub(crate) async fn unlink(ask: Ask) -> Said {
     let who = ask.who()?;
     account::prove(&ask, who, &[Purpose::Reauth], ask.body.some("sms_code")).await?;
     let engine = &ask.house.engine;
-    engine.unlink(who, Provider::Wechat, ask.house.clock.now()).await?;
+    engine
+        .unlink(who, Provider::Wechat, ask.house.clock.now())
+        .await?;
     account::identities_of(&ask, who).await
 }

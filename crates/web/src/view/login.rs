@@ -106,7 +106,13 @@ impl Sample for LoginForm {
                     ..plain.clone()
                 },
             ),
-            ("phone", LoginForm { agreed: true, ..plain.clone() }),
+            (
+                "phone",
+                LoginForm {
+                    agreed: true,
+                    ..plain.clone()
+                },
+            ),
             (
                 "wrong",
                 LoginForm {

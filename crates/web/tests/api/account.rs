@@ -14,15 +14,27 @@ async fn a_login_page_hears_what_it_needs() {
     let app = device(&world);
     let data = app.get("/user/config").await.ok();
     assert_eq!(data["bind_policy"], "phone_required");
-    assert_eq!(data["passcode"], json!({"resend_after": 60, "ttl": 300, "digits": 6}));
+    assert_eq!(
+        data["passcode"],
+        json!({"resend_after": 60, "ttl": 300, "digits": 6})
+    );
     assert_eq!(data["wechat"]["status"], "ok");
-    assert_eq!(data["wechat"]["apps"][0], json!({"app": "phone", "kind": "wechat-mobile", "appid": "wx1", "status": "ok"}));
+    assert_eq!(
+        data["wechat"]["apps"][0],
+        json!({"app": "phone", "kind": "wechat-mobile", "appid": "wx1", "status": "ok"})
+    );
     // The day's quota is used up.
     let mut user = device(&world);
     let body = json!({"code": "e.45009", "state": user.state().await});
     user.post("/user/wechat/login", body.clone()).await.no(2004);
     let data = app.get("/user/config").await.ok();
-    assert_eq!((&data["wechat"]["status"], &data["wechat"]["apps"][0]["status"]), (&json!("degraded"), &json!("degraded")));
+    assert_eq!(
+        (
+            &data["wechat"]["status"],
+            &data["wechat"]["apps"][0]["status"]
+        ),
+        (&json!("degraded"), &json!("degraded"))
+    );
     assert_eq!(data["wechat"]["apps"][1]["status"], "ok");
     user.post("/user/wechat/login", body).await.no(2004);
     assert_eq!(world.platform.count("/access_token"), 1);
@@ -43,7 +55,10 @@ async fn somebody_sees_themselves() {
     let text = export.to_string();
     // Times are seconds everywhere, and no secret is told.
     for (at, _) in text.match_indices("_at\":") {
-        let digits: String = text[at + 5..].chars().take_while(char::is_ascii_digit).collect();
+        let digits: String = text[at + 5..]
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
         assert!(digits.len() <= 10, "{digits}");
     }
     assert!(!text.contains(app.token.as_deref().unwrap()) && !text.contains("RT_mei"));
@@ -57,7 +72,9 @@ async fn an_account_is_deleted_by_a_fresh_proof_and_its_owner_may_come_back() {
     world.turn(3600);
     app.post(DELETE, json!({})).await.no(4010);
     let digits = app.passcode(P1, "verify").await;
-    app.post(DELETE, json!({"sms_code": "000"})).await.bad("sms_code");
+    app.post(DELETE, json!({"sms_code": "000"}))
+        .await
+        .bad("sms_code");
     let data = app.post(DELETE, json!({"sms_code": digits})).await.ok();
     assert!(data["deletable_at"].as_i64().unwrap() > 1_500_000_000);
     assert_eq!(data["kept"], json!(["security log", "tombstone"]));
@@ -65,15 +82,28 @@ async fn an_account_is_deleted_by_a_fresh_proof_and_its_owner_may_come_back() {
     // By WeChat, and by phone.
     let refused = app.wechat("mei").await.no(4006);
     assert_eq!(refused["deletable_at"], data["deletable_at"]);
-    device(&world).by_phone(P1).await.no(4006)["cancel_ticket"].as_str().unwrap();
+    device(&world).by_phone(P1).await.no(4006)["cancel_ticket"]
+        .as_str()
+        .unwrap();
     let ticket = refused["cancel_ticket"].clone();
     app.post(CANCEL, json!({})).await.bad("cancel_ticket");
-    app.post(CANCEL, json!({"cancel_ticket": "1".repeat(39)})).await.no(4003);
-    let back = app.keyed("k").post(CANCEL, json!({"cancel_ticket": ticket})).await;
+    app.post(CANCEL, json!({"cancel_ticket": "1".repeat(39)}))
+        .await
+        .no(4003);
+    let back = app
+        .keyed("k")
+        .post(CANCEL, json!({"cancel_ticket": ticket}))
+        .await;
     app.keep(&back);
     let back = back.ok();
     assert_eq!(back["uid"], uid);
-    assert_eq!(app.keyed("k").post(CANCEL, json!({"cancel_ticket": ticket})).await.ok(), back);
+    assert_eq!(
+        app.keyed("k")
+            .post(CANCEL, json!({"cancel_ticket": ticket}))
+            .await
+            .ok(),
+        back
+    );
     app.get("/user/me").await.ok();
 }
 
@@ -98,9 +128,22 @@ async fn a_disabled_account_is_told_so() {
     let world = World::new().await;
     let mut app = device(&world);
     app.by_phone(P1).await.ok();
-    let who = world.house.engine.browse().users(1).await.unwrap().remove(0).id;
+    let who = world
+        .house
+        .engine
+        .browse()
+        .users(1)
+        .await
+        .unwrap()
+        .remove(0)
+        .id;
     let now = world.house.clock.now();
-    world.house.engine.set_user_status(who, UserStatus::Restricted, now).await.unwrap();
+    world
+        .house
+        .engine
+        .set_user_status(who, UserStatus::Restricted, now)
+        .await
+        .unwrap();
     app.get("/user/me").await.no(4007);
     device(&world).by_phone(P1).await.no(4007);
 }

@@ -17,7 +17,10 @@ async fn a_passcode_is_sent_once_a_minute_and_to_nobody_in_particular() {
     let app = device(&world);
     let body = json!({"phone": P1, "scene": "login"});
     let data = app.post(SEND, body.clone()).await.ok();
-    assert_eq!((&data["resend_after"], &data["ttl"]), (&json!(60), &json!(300)));
+    assert_eq!(
+        (&data["resend_after"], &data["ttl"]),
+        (&json!(60), &json!(300))
+    );
     assert_eq!(data["device_secret"].as_str().unwrap().len(), 39);
     let wait = app.post(SEND, body).await.no(3002);
     assert!((55..=60).contains(&wait["retry_after"].as_i64().unwrap()));
@@ -26,9 +29,22 @@ async fn a_passcode_is_sent_once_a_minute_and_to_nobody_in_particular() {
     // Known or not: the same.
     world.turn(61);
     device(&world).by_phone(P1).await.ok();
-    let known = device(&world).post(SEND, json!({"phone": P1, "scene": "login"})).await.ok();
-    let unknown = device(&world).post(SEND, json!({"phone": P2, "scene": "login"})).await.ok();
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let known = device(&world)
+        .post(SEND, json!({"phone": P1, "scene": "login"}))
+        .await
+        .ok();
+    let unknown = device(&world)
+        .post(SEND, json!({"phone": P2, "scene": "login"}))
+        .await
+        .ok();
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(keys(&known), keys(&unknown));
 }
 
@@ -37,17 +53,35 @@ async fn sending_refuses() {
     let world = World::new().await;
     let app = device(&world);
     app.post(SEND, json!({"phone": P1})).await.bad("scene");
-    app.post(SEND, json!({"phone": P1, "scene": "sign_in"})).await.bad("scene");
+    app.post(SEND, json!({"phone": P1, "scene": "sign_in"}))
+        .await
+        .bad("scene");
     app.post(SEND, json!({"scene": "login"})).await.bad("phone");
-    app.post(SEND, json!({"scene": "verify"})).await.bad("phone");
-    for phone in ["1", "hello", "010-12345678", "12800000000", "+1 800 555 0100"] {
-        app.post(SEND, json!({"phone": phone, "scene": "login"})).await.no(3001);
+    app.post(SEND, json!({"scene": "verify"}))
+        .await
+        .bad("phone");
+    for phone in [
+        "1",
+        "hello",
+        "010-12345678",
+        "12800000000",
+        "+1 800 555 0100",
+    ] {
+        app.post(SEND, json!({"phone": phone, "scene": "login"}))
+            .await
+            .no(3001);
     }
     let mut forged = app.clone();
     forged.token = Some("1".repeat(39));
     forged.post(SEND, json!({"scene": "verify"})).await.no(5001);
-    for phone in ["＋86 １３８００００００１１", "86 138 0000 0012", "(+86) 138-0000-0013"] {
-        app.post(SEND, json!({"phone": phone, "scene": "login"})).await.ok();
+    for phone in [
+        "＋86 １３８００００００１１",
+        "86 138 0000 0012",
+        "(+86) 138-0000-0013",
+    ] {
+        app.post(SEND, json!({"phone": phone, "scene": "login"}))
+            .await
+            .ok();
     }
 }
 
@@ -58,18 +92,32 @@ async fn a_number_has_its_share() {
     for _ in 0..5 {
         app.passcode(P1, "login").await;
     }
-    let data = app.post(SEND, json!({"phone": P1, "scene": "login"})).await.no(3003);
+    let data = app
+        .post(SEND, json!({"phone": P1, "scene": "login"}))
+        .await
+        .no(3003);
     assert!(data["retry_after"].as_i64().unwrap() > 3000);
 }
 
 #[tokio::test]
 async fn a_captcha_opens_the_door_again() {
     let mut plan = plan();
-    plan.settings.address_passcodes = Rate { burst: 1, each: Lifetime::minutes(60) };
+    plan.settings.address_passcodes = Rate {
+        burst: 1,
+        each: Lifetime::minutes(60),
+    };
     let world = World::of(plan).await;
     let app = device(&world);
-    app.post(SEND, json!({"phone": P1, "scene": "login", "captcha": "unasked"})).await.ok();
-    assert_eq!(world.others.asked.load(std::sync::atomic::Ordering::SeqCst), 0);
+    app.post(
+        SEND,
+        json!({"phone": P1, "scene": "login", "captcha": "unasked"}),
+    )
+    .await
+    .ok();
+    assert_eq!(
+        world.others.asked.load(std::sync::atomic::Ordering::SeqCst),
+        0
+    );
     let with = |captcha: Value| json!({"phone": P2, "scene": "login", "captcha": captcha});
     app.post(SEND, with(Value::Null)).await.no(3008);
     app.post(SEND, with(json!("wrong"))).await.no(3008);
@@ -81,13 +129,20 @@ async fn a_message_that_nobody_takes_is_void() {
     let world = World::new().await;
     let app = device(&world);
     *world.others.failure.lock().unwrap() = Some(SendFailure::Failed);
-    app.post(SEND, json!({"phone": P1, "scene": "login"})).await.no(3007);
+    app.post(SEND, json!({"phone": P1, "scene": "login"}))
+        .await
+        .no(3007);
     *world.others.failure.lock().unwrap() = Some(SendFailure::Limited);
-    let data = app.post(SEND, json!({"phone": P2, "scene": "login"})).await.no(3002);
+    let data = app
+        .post(SEND, json!({"phone": P2, "scene": "login"}))
+        .await
+        .no(3002);
     assert!(data["retry_after"].as_i64().unwrap() >= 1);
     // Nothing came, so it does not count.
     *world.others.failure.lock().unwrap() = None;
-    app.post(SEND, json!({"phone": P1, "scene": "login"})).await.ok();
+    app.post(SEND, json!({"phone": P1, "scene": "login"}))
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -97,11 +152,17 @@ async fn somebody_logs_in_by_number() {
     let digits = app.passcode(P1, "login").await;
     let body = json!({"phone": P1, "sms_code": digits, "consent_version": TERMS});
     let first = app.keyed("k").post(LOGIN, body.clone()).await.ok();
-    assert_eq!((&first["is_bind"], &first["profile"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&first["is_bind"], &first["profile"]),
+        (&json!(true), &Value::Null)
+    );
     assert_eq!(app.keyed("k").post(LOGIN, body.clone()).await.ok(), first);
     app.post(LOGIN, body.clone()).await.no(3005);
     let other = json!({"phone": P2, "sms_code": digits, "consent_version": TERMS});
-    app.keyed("k").post(LOGIN, other).await.bad("Idempotency-Key");
+    app.keyed("k")
+        .post(LOGIN, other)
+        .await
+        .bad("Idempotency-Key");
     assert_eq!(device(&world).by_phone(P1).await.ok()["uid"], first["uid"]);
 }
 
@@ -116,23 +177,55 @@ async fn logging_in_by_number_refuses() {
         body[name] = value;
         body
     };
-    device(&world).post(LOGIN, good.clone()).await.bad("device_secret");
-    app.post(LOGIN, with("consent_version", Value::Null)).await.no(1003);
-    app.post(LOGIN, with("phone", Value::Null)).await.bad("phone");
+    device(&world)
+        .post(LOGIN, good.clone())
+        .await
+        .bad("device_secret");
+    app.post(LOGIN, with("consent_version", Value::Null))
+        .await
+        .no(1003);
+    app.post(LOGIN, with("phone", Value::Null))
+        .await
+        .bad("phone");
     app.post(LOGIN, with("phone", json!("x"))).await.no(3001);
-    app.post(LOGIN, with("sms_code", Value::Null)).await.bad("sms_code");
-    app.post(LOGIN, with("sms_code", json!("abc"))).await.bad("sms_code");
-    app.post(LOGIN, with("carrier_token", json!("forged"))).await.no(3009);
-    let wrong = if digits == "000000" { "000001" } else { "000000" };
+    app.post(LOGIN, with("sms_code", Value::Null))
+        .await
+        .bad("sms_code");
+    app.post(LOGIN, with("sms_code", json!("abc")))
+        .await
+        .bad("sms_code");
+    app.post(LOGIN, with("carrier_token", json!("forged")))
+        .await
+        .no(3009);
+    let wrong = if digits == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     for _ in 0..4 {
-        app.post(LOGIN, with("sms_code", json!(wrong))).await.no(3004);
+        app.post(LOGIN, with("sms_code", json!(wrong)))
+            .await
+            .no(3004);
     }
-    app.post(LOGIN, with("sms_code", json!(wrong))).await.no(3006);
+    app.post(LOGIN, with("sms_code", json!(wrong)))
+        .await
+        .no(3006);
     app.post(LOGIN, good.clone()).await.no(3006);
     // One for another scene is not good here.
     let digits = app.passcode(P2, "bind").await;
-    app.post(LOGIN, json!({"phone": P2, "sms_code": digits, "consent_version": TERMS})).await.no(3004);
-    let data = app.post(LOGIN, json!({"carrier_token": "sim-13800000009", "consent_version": TERMS})).await.ok();
+    app.post(
+        LOGIN,
+        json!({"phone": P2, "sms_code": digits, "consent_version": TERMS}),
+    )
+    .await
+    .no(3004);
+    let data = app
+        .post(
+            LOGIN,
+            json!({"carrier_token": "sim-13800000009", "consent_version": TERMS}),
+        )
+        .await
+        .ok();
     assert_eq!(data["is_bind"], true);
 }
 
@@ -166,7 +259,10 @@ async fn the_number_is_changed_by_a_fresh_proof() {
     let new = "13800000003";
     let digits = app.passcode(new, "change").await;
     let body = json!({"phone": new, "sms_code": digits});
-    assert_eq!(app.post(CHANGE, body.clone()).await.no(4010)["proofs"], json!(["phone", "wechat"]));
+    assert_eq!(
+        app.post(CHANGE, body.clone()).await.no(4010)["proofs"],
+        json!(["phone", "wechat"])
+    );
     // The account's own number needs no naming.
     let sent = app.post(SEND, json!({"scene": "verify"})).await.ok();
     assert!(sent.get("device_secret").is_none());
@@ -178,11 +274,24 @@ async fn the_number_is_changed_by_a_fresh_proof() {
     assert_eq!(app.get("/user/me").await.ok()["phone"], data["phone"]);
     // Somebody else's.
     let digits = app.passcode(P2, "change").await;
-    assert_eq!(app.post(CHANGE, json!({"phone": P2, "sms_code": digits})).await.no(4001)["reason"], "other_account");
-    app.post(CHANGE, json!({"sms_code": "123456"})).await.bad("phone");
-    app.post(CHANGE, json!({"phone": "x", "sms_code": "123456"})).await.no(3001);
-    app.post(CHANGE, json!({"carrier_token": "x"})).await.no(3009);
-    app.post(CHANGE, json!({"carrier_token": "sim-13800000004"})).await.ok();
+    assert_eq!(
+        app.post(CHANGE, json!({"phone": P2, "sms_code": digits}))
+            .await
+            .no(4001)["reason"],
+        "other_account"
+    );
+    app.post(CHANGE, json!({"sms_code": "123456"}))
+        .await
+        .bad("phone");
+    app.post(CHANGE, json!({"phone": "x", "sms_code": "123456"}))
+        .await
+        .no(3001);
+    app.post(CHANGE, json!({"carrier_token": "x"}))
+        .await
+        .no(3009);
+    app.post(CHANGE, json!({"carrier_token": "sim-13800000004"}))
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -195,10 +304,18 @@ async fn the_number_is_changed_by_wechat_too() {
     let state = app.prepare(json!({"purpose": "reauth"})).await["state"].clone();
     let proof = json!({"code": world.code("mei"), "state": state});
     let body = json!({"phone": P2, "sms_code": digits, "proof": proof});
-    assert_eq!(app.post(CHANGE, body).await.ok()["phone"], "+86 138****0002");
+    assert_eq!(
+        app.post(CHANGE, body).await.ok()["phone"],
+        "+86 138****0002"
+    );
     // A stranger's WeChat proves nothing.
     world.turn(1800);
     let state = app.prepare(json!({"purpose": "reauth"})).await["state"].clone();
     let proof = json!({"code": world.code("lan"), "state": state});
-    app.post(CHANGE, json!({"phone": P1, "sms_code": "123456", "proof": proof})).await.no(1004);
+    app.post(
+        CHANGE,
+        json!({"phone": P1, "sms_code": "123456", "proof": proof}),
+    )
+    .await
+    .no(1004);
 }

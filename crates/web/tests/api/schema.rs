@@ -48,7 +48,10 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut 
         check(document, one, value, at, found);
     }
     if let Some(ways) = schema["oneOf"].as_array() {
-        let tried: Vec<_> = ways.iter().map(|way| complaints(document, way, value)).collect();
+        let tried: Vec<_> = ways
+            .iter()
+            .map(|way| complaints(document, way, value))
+            .collect();
         if tried.iter().filter(|found| found.is_empty()).count() != 1 {
             found.push(format!("{at}: not one of {tried:?}"));
         }
@@ -60,7 +63,13 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, found: &mut 
     }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         if schema.get("items").is_some() {
-            check(document, &schema["items"], item, &format!("{at}[{index}]"), found);
+            check(
+                document,
+                &schema["items"],
+                item,
+                &format!("{at}[{index}]"),
+                found,
+            );
         }
     }
 }
@@ -84,10 +93,19 @@ fn the_checker_finds_what_is_wrong() {
         "properties": {"b": {"type": "integer", "minimum": 1}, "c": {"type": "array", "items": {"type": ["string", "null"]}}}}}}});
     let schema = json!({"$ref": "#/components/schemas/A"});
     assert!(complaints(&document, &schema, &json!({"b": 1, "c": ["x", null]})).is_empty());
-    for bad in [json!({}), json!({"b": 0}), json!({"b": "1"}), json!([]), json!({"b": 1, "c": [2]})] {
+    for bad in [
+        json!({}),
+        json!({"b": 0}),
+        json!({"b": "1"}),
+        json!([]),
+        json!({"b": 1, "c": [2]}),
+    ] {
         assert!(!complaints(&document, &schema, &bad).is_empty(), "{bad}");
     }
     let either = json!({"oneOf": [{"const": 1}, {"type": "integer"}]});
-    assert!(!complaints(&document, &either, &json!(1)).is_empty(), "both");
+    assert!(
+        !complaints(&document, &either, &json!(1)).is_empty(),
+        "both"
+    );
     assert!(complaints(&document, &either, &json!(2)).is_empty());
 }

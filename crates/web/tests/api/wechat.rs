@@ -17,7 +17,10 @@ async fn preparing_tells_where_to_go() {
     let world = World::new().await;
     let mut app = device(&world);
     let data = app.prepare(json!({})).await;
-    assert_eq!((data["kind"].as_str(), data["scope"].as_str()), (Some("wechat-mobile"), Some("snsapi_userinfo")));
+    assert_eq!(
+        (data["kind"].as_str(), data["scope"].as_str()),
+        (Some("wechat-mobile"), Some("snsapi_userinfo"))
+    );
     assert_eq!(data["expires_in"], 600);
     assert!(data.get("authorize_url").is_none() && data.get("qr_url").is_none());
     // Whoever has a secret gets no other.
@@ -27,8 +30,15 @@ async fn preparing_tells_where_to_go() {
     assert_eq!(data["authorize_url"], url);
     assert!(url.starts_with("https://open.weixin.qq.com/connect/qrconnect?appid=wx2&redirect_uri=http%3A%2F%2Flogin.test%3A8421%2Flogin%2Fwechat%2Fcallback&"), "{url}");
     assert!(url.contains("scope=snsapi_login"));
-    let data = app.prepare(json!({"app": "service", "mode": "web", "return_to": "/x"})).await;
-    assert!(data["authorize_url"].as_str().unwrap().ends_with("#wechat_redirect"));
+    let data = app
+        .prepare(json!({"app": "service", "mode": "web", "return_to": "/x"}))
+        .await;
+    assert!(
+        data["authorize_url"]
+            .as_str()
+            .unwrap()
+            .ends_with("#wechat_redirect")
+    );
     assert_eq!(app.prepare(json!({"app": "mini"})).await["scope"], "");
 }
 
@@ -53,8 +63,12 @@ async fn preparing_refuses() {
     ask(json!({"mode": "qr"})).await.bad("mode");
     ask(json!({"mode": "web"})).await.bad("mode");
     ask(json!({"app": "mini", "mode": "web"})).await.bad("mode");
-    ask(json!({"return_to": "https://evil.example/"})).await.bad("return_to");
-    ask(json!({"device_id": "x".repeat(129)})).await.bad("device_id");
+    ask(json!({"return_to": "https://evil.example/"}))
+        .await
+        .bad("return_to");
+    ask(json!({"device_id": "x".repeat(129)}))
+        .await
+        .bad("device_id");
     for purpose in ["link", "delete"] {
         ask(json!({ "purpose": purpose })).await.no(5001);
     }
@@ -89,7 +103,9 @@ async fn a_transaction_is_given_up() {
     close("", "denied").await.no(1004);
     close(&state, "denied").await.ok();
     close(&state, "denied").await.ok();
-    app.post(LOGIN, json!({"code": "mei", "state": state})).await.no(1004);
+    app.post(LOGIN, json!({"code": "mei", "state": state}))
+        .await
+        .no(1004);
     assert_eq!(world.platform.count("/sns/"), 0);
 }
 
@@ -98,7 +114,10 @@ async fn somebody_new_binds_a_number_and_is_known_from_then_on() {
     let world = World::new().await;
     let mut app = device(&world);
     let data = app.wechat("mei").await.ok();
-    assert_eq!((&data["token"], &data["is_bind"]), (&json!(""), &json!(false)));
+    assert_eq!(
+        (&data["token"], &data["is_bind"]),
+        (&json!(""), &json!(false))
+    );
     assert_eq!(data["profile"]["nickname"], "mei");
     assert!(data.get("access_token").is_none());
     let digits = app.passcode(P1, "bind").await;
@@ -109,13 +128,19 @@ async fn somebody_new_binds_a_number_and_is_known_from_then_on() {
     assert_eq!(app.keyed("k").post(BIND, body.clone()).await.ok(), bound);
     app.post(BIND, body).await.no(4003);
     let again = app.wechat("mei").await.ok();
-    assert_eq!((&again["is_bind"], &again["uid"]), (&json!(true), &bound["uid"]));
+    assert_eq!(
+        (&again["is_bind"], &again["uid"]),
+        (&json!(true), &bound["uid"])
+    );
     assert_eq!(app.get("/user/me").await.ok()["phone"], "+86 138****0001");
     // On another app of the same account there, too.
     let mut site = device(&world);
     let state = site.prepare(json!({"app": "site", "mode": "qr"})).await["state"].clone();
     let code = world.code("mei");
-    let there = site.post(LOGIN, json!({"code": code, "state": state})).await.ok();
+    let there = site
+        .post(LOGIN, json!({"code": code, "state": state}))
+        .await
+        .ok();
     assert_eq!(there["uid"], bound["uid"]);
 }
 
@@ -166,31 +191,60 @@ async fn what_can_be_refused_here_never_reaches_the_upstream() {
         let (app, body) = (app.clone(), json!({"code": code, "state": state}));
         async move { app.post(LOGIN, body).await }
     };
-    for code in [json!(""), Value::Null, json!("x".repeat(513)), json!("a b"), json!("ä"), json!("a\u{0}"), json!("a/b")] {
+    for code in [
+        json!(""),
+        Value::Null,
+        json!("x".repeat(513)),
+        json!("a b"),
+        json!("ä"),
+        json!("a\u{0}"),
+        json!("a/b"),
+    ] {
         send(code, &state).await.bad("code");
     }
     send(json!("mei"), "").await.no(1004);
     send(json!("mei"), "nothing of ours").await.no(1004);
-    app.keyed(&"k".repeat(513)).post(LOGIN, json!({"code": "mei", "state": state})).await.bad("Idempotency-Key");
+    app.keyed(&"k".repeat(513))
+        .post(LOGIN, json!({"code": "mei", "state": state}))
+        .await
+        .bad("Idempotency-Key");
     // Another device's state.
     let mut other = device(&world);
     other.state().await;
-    other.post(LOGIN, json!({"code": "mei", "state": state})).await.no(1004);
+    other
+        .post(LOGIN, json!({"code": "mei", "state": state}))
+        .await
+        .no(1004);
     // For another purpose.
-    let reauth = app.prepare(json!({"purpose": "reauth", "app": "site", "mode": "qr"})).await["state"].clone();
-    app.post(LOGIN, json!({"code": "mei", "state": reauth})).await.no(1004);
+    let reauth = app
+        .prepare(json!({"purpose": "reauth", "app": "site", "mode": "qr"}))
+        .await["state"]
+        .clone();
+    app.post(LOGIN, json!({"code": "mei", "state": reauth}))
+        .await
+        .no(1004);
     // Superseded by the last one.
-    app.post(LOGIN, json!({"code": "mei", "state": state})).await.no(1004);
+    app.post(LOGIN, json!({"code": "mei", "state": state}))
+        .await
+        .no(1004);
     let state = app.state().await;
     world.turn(601);
-    app.post(LOGIN, json!({"code": "mei", "state": state})).await.no(1004);
+    app.post(LOGIN, json!({"code": "mei", "state": state}))
+        .await
+        .no(1004);
     assert_eq!(world.platform.count("/sns/"), 0);
 }
 
 #[tokio::test]
 async fn what_the_upstream_refuses_has_a_code_of_ours() {
     for (code, ours) in [
-        ("e.40029", 2001), ("e.42003", 2001), ("e.40163", 2002), ("e.40013", 2003), ("e.40125", 2003), ("junk", 2005), ("e.50002", 2007),
+        ("e.40029", 2001),
+        ("e.42003", 2001),
+        ("e.40163", 2002),
+        ("e.40013", 2003),
+        ("e.40125", 2003),
+        ("junk", 2005),
+        ("e.50002", 2007),
         ("e.48001", 2006),
     ] {
         let world = World::new().await;
@@ -209,7 +263,10 @@ async fn an_upstream_out_of_reach_costs_no_code() {
     let mut app = device(&world);
     for code in ["nobody", "busy"] {
         let state = app.state().await;
-        let data = app.post(LOGIN, json!({"code": code, "state": state})).await.no(2004);
+        let data = app
+            .post(LOGIN, json!({"code": code, "state": state}))
+            .await
+            .no(2004);
         assert!(data["retry_after"].as_i64().unwrap() >= 1);
     }
 }
@@ -242,7 +299,9 @@ async fn a_bug_is_said_as_one() {
     let world = World::new().await;
     let mut app = device(&world);
     let state = app.state().await;
-    let said = app.post(LOGIN, json!({"code": "bug", "state": state})).await;
+    let said = app
+        .post(LOGIN, json!({"code": "bug", "state": state}))
+        .await;
     assert_eq!(said.status.as_u16(), 500);
     assert!(said.no(1005)["incident"].is_string());
 }
@@ -254,11 +313,20 @@ async fn a_number_with_an_account_is_linked_when_its_owner_says_so() {
     let mut app = device(&world);
     let ticket = app.ticket("mei").await;
     let digits = app.passcode(P1, "bind").await;
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits})).await.no(4005);
+    let data = app
+        .post(
+            BIND,
+            json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits}),
+        )
+        .await
+        .no(4005);
     assert_eq!(data["candidates"][0], data["account"]);
     assert_eq!(data["account"]["phone"], "+86 138****0001");
     assert!(data.get("merge_ticket").is_none());
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "confirm": true})).await.ok();
+    let data = app
+        .post(BIND, json!({"bind_ticket": ticket, "confirm": true}))
+        .await
+        .ok();
     assert_eq!(data["uid"], uid);
 }
 
@@ -270,17 +338,37 @@ async fn a_number_with_another_wechat_is_replaced_by_both_proofs() {
     let mut app = device(&world);
     let ticket = app.ticket("new").await;
     let digits = app.passcode(P1, "bind").await;
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits})).await.no(4001);
-    assert_eq!((&data["reason"], &data["other"]), (&json!("other_wechat"), &json!("o***")));
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "replace": true})).await.no(4010);
+    let data = app
+        .post(
+            BIND,
+            json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits}),
+        )
+        .await
+        .no(4001);
+    assert_eq!(
+        (&data["reason"], &data["other"]),
+        (&json!("other_wechat"), &json!("o***"))
+    );
+    let data = app
+        .post(BIND, json!({"bind_ticket": ticket, "replace": true}))
+        .await
+        .no(4010);
     assert_eq!(data["proofs"], json!(["wechat"]));
     assert!(data["after"].as_i64().is_some());
     let state = app.prepare(json!({"purpose": "reauth"})).await["state"].clone();
     let proof = json!({"code": world.code("old"), "state": state});
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "replace": true, "proof": proof})).await.ok();
+    let data = app
+        .post(
+            BIND,
+            json!({"bind_ticket": ticket, "replace": true, "proof": proof}),
+        )
+        .await
+        .ok();
     assert_eq!(data["uid"], uid);
     owner.get("/user/me").await.no(5004);
-    device(&world).wechat("old").await.ok()["bind_ticket"].as_str().unwrap();
+    device(&world).wechat("old").await.ok()["bind_ticket"]
+        .as_str()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -295,23 +383,50 @@ async fn binding_refuses() {
         body[name] = value;
         body
     };
-    app.post(BIND, json!({"phone": P1, "sms_code": digits})).await.bad("bind_ticket");
-    app.post(BIND, with("bind_ticket", json!("1".repeat(39)))).await.no(4003);
-    app.post(BIND, json!({"bind_ticket": ticket})).await.bad("phone");
-    app.post(BIND, json!({"bind_ticket": ticket, "phone": P1})).await.bad("sms_code");
-    app.post(BIND, with("phone", json!("010-12345678"))).await.no(3001);
+    app.post(BIND, json!({"phone": P1, "sms_code": digits}))
+        .await
+        .bad("bind_ticket");
+    app.post(BIND, with("bind_ticket", json!("1".repeat(39))))
+        .await
+        .no(4003);
+    app.post(BIND, json!({"bind_ticket": ticket}))
+        .await
+        .bad("phone");
+    app.post(BIND, json!({"bind_ticket": ticket, "phone": P1}))
+        .await
+        .bad("sms_code");
+    app.post(BIND, with("phone", json!("010-12345678")))
+        .await
+        .no(3001);
     app.post(BIND, with("phone", json!("hello"))).await.no(3001);
     for name in ["openid", "unionid", "wx_openid"] {
         app.post(BIND, with(name, json!("o_mei"))).await.bad(name);
     }
-    for proof in [json!("x"), json!({}), json!({"code": "a"}), json!({"sms_code": "1"}), json!({"code": 1, "state": "s"})] {
+    for proof in [
+        json!("x"),
+        json!({}),
+        json!({"code": "a"}),
+        json!({"sms_code": "1"}),
+        json!({"code": 1, "state": "s"}),
+    ] {
         app.post(BIND, with("proof", proof)).await.bad("proof");
     }
-    let wrong = if digits == "000000" { "000001" } else { "000000" };
+    let wrong = if digits == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     for left in [4, 3, 2, 1] {
-        assert_eq!(app.post(BIND, with("sms_code", json!(wrong))).await.no(3004)["left"], left);
+        assert_eq!(
+            app.post(BIND, with("sms_code", json!(wrong)))
+                .await
+                .no(3004)["left"],
+            left
+        );
     }
-    app.post(BIND, with("sms_code", json!(wrong))).await.no(3006);
+    app.post(BIND, with("sms_code", json!(wrong)))
+        .await
+        .no(3006);
     app.post(BIND, good.clone()).await.no(3006);
     app.post(BIND, with("phone", json!(P2))).await.no(3005);
     // In another's hands it is void.
@@ -330,7 +445,13 @@ async fn binding_hears_of_accounts_that_nobody_may_enter() {
     let mut app = device(&world);
     let ticket = app.ticket("mei").await;
     let digits = app.passcode(P1, "bind").await;
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits})).await.no(4006);
+    let data = app
+        .post(
+            BIND,
+            json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits}),
+        )
+        .await
+        .no(4006);
     assert!(data.get("cancel_ticket").is_none());
 }
 
@@ -340,9 +461,19 @@ async fn two_tickets_of_one_wechat_make_one_account() {
     let (mut one, mut two) = (device(&world), device(&world));
     let (first, second) = (one.ticket("mei").await, two.ticket("mei").await);
     let digits = one.passcode(P1, "bind").await;
-    one.post(BIND, json!({"bind_ticket": first, "phone": P1, "sms_code": digits})).await.ok();
+    one.post(
+        BIND,
+        json!({"bind_ticket": first, "phone": P1, "sms_code": digits}),
+    )
+    .await
+    .ok();
     let digits = two.passcode(P2, "bind").await;
-    two.post(BIND, json!({"bind_ticket": second, "phone": P2, "sms_code": digits})).await.no(4002);
+    two.post(
+        BIND,
+        json!({"bind_ticket": second, "phone": P2, "sms_code": digits}),
+    )
+    .await
+    .no(4002);
 }
 
 #[tokio::test]
@@ -350,10 +481,25 @@ async fn a_carriers_word_takes_the_place_of_a_passcode() {
     let world = World::new().await;
     let mut app = device(&world);
     let ticket = app.ticket("mei").await;
-    app.post(BIND, json!({"bind_ticket": ticket, "carrier_token": "forged"})).await.no(3009);
-    app.post(BIND, json!({"bind_ticket": ticket, "carrier_token": "sim-13800000001", "phone": P2})).await.no(3009);
+    app.post(
+        BIND,
+        json!({"bind_ticket": ticket, "carrier_token": "forged"}),
+    )
+    .await
+    .no(3009);
+    app.post(
+        BIND,
+        json!({"bind_ticket": ticket, "carrier_token": "sim-13800000001", "phone": P2}),
+    )
+    .await
+    .no(3009);
     *world.others.carrier_down.lock().unwrap() = true;
-    app.post(BIND, json!({"bind_ticket": ticket, "carrier_token": "sim-13800000001"})).await.no(3007);
+    app.post(
+        BIND,
+        json!({"bind_ticket": ticket, "carrier_token": "sim-13800000001"}),
+    )
+    .await
+    .no(3007);
     *world.others.carrier_down.lock().unwrap() = false;
     let body = json!({"bind_ticket": ticket, "carrier_token": "sim-13800000001"});
     assert_eq!(app.post(BIND, body).await.ok()["is_bind"], true);
@@ -361,7 +507,10 @@ async fn a_carriers_word_takes_the_place_of_a_passcode() {
     let asked = world.others.asked.load(std::sync::atomic::Ordering::SeqCst);
     let body = json!({"bind_ticket": ticket, "carrier_token": "sim-13800000002"});
     app.keyed("another").post(BIND, body).await.no(4003);
-    assert_eq!(world.others.asked.load(std::sync::atomic::Ordering::SeqCst), asked);
+    assert_eq!(
+        world.others.asked.load(std::sync::atomic::Ordering::SeqCst),
+        asked
+    );
 }
 
 #[tokio::test]
@@ -373,8 +522,16 @@ async fn a_number_that_changed_hands_starts_anew() {
     let mut app = device(&world);
     let ticket = app.ticket("mei").await;
     let digits = app.passcode(P1, "bind").await;
-    app.post(BIND, json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits})).await.no(4011);
-    let data = app.post(BIND, json!({"bind_ticket": ticket, "fresh": true})).await.ok();
+    app.post(
+        BIND,
+        json!({"bind_ticket": ticket, "phone": P1, "sms_code": digits}),
+    )
+    .await
+    .no(4011);
+    let data = app
+        .post(BIND, json!({"bind_ticket": ticket, "fresh": true}))
+        .await
+        .ok();
     assert_ne!(data["uid"], old);
 }
 
@@ -384,25 +541,57 @@ async fn one_person_with_two_accounts_keeps_one() {
     let a = device(&world).join("lone", P1).await["uid"].clone();
     let mut site = device(&world);
     let state = site.prepare(json!({"app": "site"})).await["state"].clone();
-    let data = site.post(LOGIN, json!({"code": world.code("mei"), "state": state})).await.ok();
+    let data = site
+        .post(LOGIN, json!({"code": world.code("mei"), "state": state}))
+        .await
+        .ok();
     let digits = site.passcode(P2, "bind").await;
     let body = json!({"bind_ticket": data["bind_ticket"], "phone": P2, "sms_code": digits});
     let b = site.post(BIND, body).await.ok()["uid"].clone();
     assert_ne!(a, b);
-    world.platform.unions.lock().unwrap().insert("lone".to_owned(), "u_mei".to_owned());
+    world
+        .platform
+        .unions
+        .lock()
+        .unwrap()
+        .insert("lone".to_owned(), "u_mei".to_owned());
     let mut app = device(&world);
     let data = app.wechat("lone").await.no(4005);
     assert_eq!(data["candidates"].as_array().unwrap().len(), 2);
     assert_eq!(data["candidates"][1]["phone"], "+86 138****0002");
     let body = json!({"merge_ticket": data["merge_ticket"], "keep": "b"});
-    let kept = app.keyed("k").post("/user/wechat/merge", body.clone()).await.ok();
+    let kept = app
+        .keyed("k")
+        .post("/user/wechat/merge", body.clone())
+        .await
+        .ok();
     assert_eq!(kept["uid"], b);
-    assert_eq!(app.keyed("k").post("/user/wechat/merge", body).await.ok(), kept);
+    assert_eq!(
+        app.keyed("k").post("/user/wechat/merge", body).await.ok(),
+        kept
+    );
     assert_eq!(device(&world).wechat("lone").await.ok()["uid"], b);
-    app.post("/user/wechat/merge", json!({"merge_ticket": "1".repeat(39), "keep": "a"})).await.no(4003);
-    app.post("/user/wechat/merge", json!({"merge_ticket": "1".repeat(39), "keep": "c"})).await.bad("keep");
-    app.post("/user/wechat/merge", json!({"merge_ticket": "1".repeat(39)})).await.bad("keep");
-    app.post("/user/wechat/merge", json!({"keep": "a"})).await.bad("merge_ticket");
+    app.post(
+        "/user/wechat/merge",
+        json!({"merge_ticket": "1".repeat(39), "keep": "a"}),
+    )
+    .await
+    .no(4003);
+    app.post(
+        "/user/wechat/merge",
+        json!({"merge_ticket": "1".repeat(39), "keep": "c"}),
+    )
+    .await
+    .bad("keep");
+    app.post(
+        "/user/wechat/merge",
+        json!({"merge_ticket": "1".repeat(39)}),
+    )
+    .await
+    .bad("keep");
+    app.post("/user/wechat/merge", json!({"keep": "a"}))
+        .await
+        .bad("merge_ticket");
 }
 
 // --- coming again -------------------------------------------------------------------------------
@@ -423,12 +612,21 @@ async fn coming_again_with_a_session_or_its_refresh_token() {
     let uid = app.join("mei", P1).await["uid"].clone();
     let calls = world.platform.count("/sns/");
     let data = app.post(RELOGIN, json!({})).await.ok();
-    assert_eq!((data["token"].as_str(), &data["uid"]), (app.token.as_deref(), &uid));
+    assert_eq!(
+        (data["token"].as_str(), &data["uid"]),
+        (app.token.as_deref(), &uid)
+    );
     assert!(data.get("refresh_token").is_none());
-    let said = app.post(RELOGIN, json!({"refresh_token": app.refresh})).await;
+    let said = app
+        .post(RELOGIN, json!({"refresh_token": app.refresh}))
+        .await;
     app.keep(&said);
     assert_eq!(said.ok()["uid"], uid);
-    assert_eq!(world.platform.count("/sns/"), calls, "nobody asked the upstream");
+    assert_eq!(
+        world.platform.count("/sns/"),
+        calls,
+        "nobody asked the upstream"
+    );
     device(&world).post(RELOGIN, json!({})).await.no(5001);
     let forged = json!({"refresh_token": "1".repeat(39)});
     app.post(RELOGIN, forged).await.no(5001);
@@ -460,11 +658,15 @@ async fn an_upstream_that_cannot_be_asked_is_taken_at_its_last_word_for_a_day() 
     app.join("mei", P1).await;
     *world.platform.check.lock().unwrap() = Some(-1);
     *world.platform.refresh.lock().unwrap() = Some(-1);
-    let data = app.post(RELOGIN, json!({"refresh_token": app.refresh})).await;
+    let data = app
+        .post(RELOGIN, json!({"refresh_token": app.refresh}))
+        .await;
     app.keep(&data);
     assert_eq!(data.ok()["upstream_unverified"], true);
     world.turn(DAY + 1);
-    app.post(RELOGIN, json!({"refresh_token": app.refresh})).await.no(2004);
+    app.post(RELOGIN, json!({"refresh_token": app.refresh}))
+        .await
+        .no(2004);
 }
 
 #[tokio::test]
@@ -478,10 +680,15 @@ async fn coming_again_with_a_token_that_was_shown() {
     assert_eq!(data["is_bind"], true);
     // A token of somewhere else, or on another device, is nothing.
     let calls = world.platform.count("/sns/");
-    app.post(RELOGIN, json!({"access_token": "AT_elsewhere"})).await.no(5001);
+    app.post(RELOGIN, json!({"access_token": "AT_elsewhere"}))
+        .await
+        .no(5001);
     let mut other = device(&world);
     other.state().await;
-    other.post(RELOGIN, json!({"access_token": shown})).await.no(5001);
+    other
+        .post(RELOGIN, json!({"access_token": shown}))
+        .await
+        .no(5001);
     assert_eq!(world.platform.count("/sns/"), calls);
 }
 
@@ -499,21 +706,40 @@ async fn an_identity_is_linked_and_unlinked() {
     assert_eq!(data["identities"][0]["status"], "linked");
     assert_eq!(app.post(link, body).await.ok(), data, "said again");
     let state = app.prepare(json!({"purpose": "link"})).await["state"].clone();
-    app.post(link, json!({"code": world.code("lan"), "state": state})).await.no(4009);
+    app.post(link, json!({"code": world.code("lan"), "state": state}))
+        .await
+        .no(4009);
     let state = app.state().await;
-    app.post(link, json!({"code": world.code("mei"), "state": state})).await.no(1004);
-    device(&world).post(link, json!({"code": "mei", "state": "x"})).await.no(5001);
+    app.post(link, json!({"code": world.code("mei"), "state": state}))
+        .await
+        .no(1004);
+    device(&world)
+        .post(link, json!({"code": "mei", "state": "x"}))
+        .await
+        .no(5001);
     // Somebody else's.
     let mut other = device(&world);
     other.by_phone(P2).await.ok();
     let state = other.prepare(json!({"purpose": "link"})).await["state"].clone();
-    other.post(link, json!({"code": world.code("mei"), "state": state})).await.no(4002);
-    other.post("/user/wechat/unlink", json!({})).await.bad("provider");
+    other
+        .post(link, json!({"code": world.code("mei"), "state": state}))
+        .await
+        .no(4002);
+    other
+        .post("/user/wechat/unlink", json!({}))
+        .await
+        .bad("provider");
     // Off again, by a fresh proof of the number.
     world.turn(600);
-    assert_eq!(app.post("/user/wechat/unlink", json!({})).await.no(4010)["proofs"], json!(["phone"]));
+    assert_eq!(
+        app.post("/user/wechat/unlink", json!({})).await.no(4010)["proofs"],
+        json!(["phone"])
+    );
     let digits = app.passcode(P1, "verify").await;
-    let data = app.post("/user/wechat/unlink", json!({"sms_code": digits})).await.ok();
+    let data = app
+        .post("/user/wechat/unlink", json!({"sms_code": digits}))
+        .await
+        .ok();
     assert_eq!(data["identities"], json!([]));
 }
 

@@ -54,7 +54,10 @@ struct Counted(AtomicU64);
 impl Entropy for Counted {
     fn fill(&self, buffer: &mut [u8]) {
         for chunk in buffer.chunks_mut(8) {
-            let mut n = self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut n = self
+                .0
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_add(0x9e37_79b9_7f4a_7c15);
             n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             chunk.copy_from_slice(&(n ^ (n >> 31)).to_be_bytes()[..chunk.len()]);
@@ -146,8 +149,17 @@ impl Platform {
         params.get("openid").cloned().unwrap_or_default()
     }
 
-    async fn answer(&self, path: &str, params: &HashMap<String, String>) -> Result<Value, FetchError> {
-        let refused = |number: &Mutex<Option<i64>>| number.lock().unwrap().map(|n| json!({"errcode": n, "errmsg": "no"}));
+    async fn answer(
+        &self,
+        path: &str,
+        params: &HashMap<String, String>,
+    ) -> Result<Value, FetchError> {
+        let refused = |number: &Mutex<Option<i64>>| {
+            number
+                .lock()
+                .unwrap()
+                .map(|n| json!({"errcode": n, "errmsg": "no"}))
+        };
         match path {
             "/sns/oauth2/access_token" => self.exchange(params).await,
             "/sns/userinfo" => {
@@ -158,7 +170,9 @@ impl Platform {
                 self.unite(&name, &mut answer);
                 Ok(answer)
             }
-            "/sns/auth" => Ok(refused(&self.check).unwrap_or_else(|| json!({"errcode": 0, "errmsg": "ok"}))),
+            "/sns/auth" => {
+                Ok(refused(&self.check).unwrap_or_else(|| json!({"errcode": 0, "errmsg": "ok"})))
+            }
             "/sns/oauth2/refresh_token" => {
                 // The fake knows no users: the token names its own.
                 let token = &params["refresh_token"];
@@ -182,12 +196,17 @@ impl Fetch for Platform {
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .map(|(name, value)| {
-                let value = percent_encoding::percent_decode_str(value).decode_utf8().unwrap();
+                let value = percent_encoding::percent_decode_str(value)
+                    .decode_utf8()
+                    .unwrap();
                 (name.to_owned(), value.into_owned())
             })
             .collect();
         let value = self.answer(path, &params).await?;
-        Ok(Incoming { status: 200, body: value.to_string().into_bytes() })
+        Ok(Incoming {
+            status: 200,
+            body: value.to_string().into_bytes(),
+        })
     }
 }
 
@@ -213,7 +232,11 @@ impl Messenger for Others {
         if let Some(failure) = *self.failure.lock().unwrap() {
             return Err(failure);
         }
-        let message = (phone.as_str().to_owned(), scene.to_owned(), digits.expose().to_owned());
+        let message = (
+            phone.as_str().to_owned(),
+            scene.to_owned(),
+            digits.expose().to_owned(),
+        );
         self.sent.lock().unwrap().push(message);
         Ok(())
     }
@@ -347,8 +370,13 @@ impl World {
             entropy,
             hasher: Arc::new(NoPasswords),
         };
-        let settings = Settings { login: plan.settings, ..Settings::default() };
-        let engine = Engine::open(ports, &master, settings, clock.now()).await.unwrap();
+        let settings = Settings {
+            login: plan.settings,
+            ..Settings::default()
+        };
+        let engine = Engine::open(ports, &master, settings, clock.now())
+            .await
+            .unwrap();
         let house = Arc::new(LoginHouse::new(
             Arc::new(engine),
             clock,
@@ -393,25 +421,35 @@ impl World {
         let response = self.router.clone().call(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Raw { status: parts.status, headers: parts.headers, body }
+        Raw {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     /// Checks an envelope against the table and the document.
     fn judge(&self, endpoint: &Endpoint, raw: Raw) -> Said {
         let text = String::from_utf8(raw.body).unwrap();
-        let value: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}: {text}", endpoint.path));
+        let value: Value =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}: {text}", endpoint.path));
         let code = u16::try_from(value["code"].as_u64().unwrap()).unwrap();
         let place = format!("{} {}", endpoint.verb.word(), endpoint.path);
         let incident = value["data"]["incident"].is_string();
         if code == 0 {
-            let Answers::Data(name) = endpoint.answers else { panic!("{place} has no data") };
+            let Answers::Data(name) = endpoint.answers else {
+                panic!("{place} has no data")
+            };
             let schema = &self.document["components"]["schemas"][name];
             let wrong = schema::complaints(&self.document, schema, &value["data"]);
             assert!(wrong.is_empty(), "{place}: {wrong:?}");
             self.known_members(schema, &value["data"], &place);
             assert_eq!(raw.status, StatusCode::OK);
         } else {
-            assert!(endpoint.codes().contains(&code), "{place} does not tell of {code}: {text}");
+            assert!(
+                endpoint.codes().contains(&code),
+                "{place} does not tell of {code}: {text}"
+            );
             if self.house.front.statuses == Statuses::Compat {
                 assert_eq!(raw.status, StatusCode::OK);
             } else if !incident {
@@ -420,20 +458,38 @@ impl World {
             let schema = &self.document["components"]["schemas"]["Refused"];
             let wrong = schema::complaints(&self.document, schema, &value);
             assert!(wrong.is_empty(), "{place}: {wrong:?}");
-            let after = raw.headers.get("retry-after").map(|v| v.to_str().unwrap().to_owned());
-            assert_eq!(after, value["data"]["retry_after"].as_i64().map(|n| n.to_string()));
+            let after = raw
+                .headers
+                .get("retry-after")
+                .map(|v| v.to_str().unwrap().to_owned());
+            assert_eq!(
+                after,
+                value["data"]["retry_after"].as_i64().map(|n| n.to_string())
+            );
         }
         assert_eq!(raw.headers["cache-control"], "no-store");
         assert_eq!(raw.headers["content-type"], "application/json");
-        assert_eq!(raw.headers["x-request-id"], value["request_id"].as_str().unwrap());
+        assert_eq!(
+            raw.headers["x-request-id"],
+            value["request_id"].as_str().unwrap()
+        );
         let keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["code", "data", "msg", "request_id"], "{place}");
-        Said { code, status: raw.status, headers: raw.headers, data: value["data"].clone(), msg: value["msg"].as_str().unwrap().to_owned(), text }
+        Said {
+            code,
+            status: raw.status,
+            headers: raw.headers,
+            data: value["data"].clone(),
+            msg: value["msg"].as_str().unwrap().to_owned(),
+            text,
+        }
     }
 
     /// Nothing is told that the document does not name.
     fn known_members(&self, schema: &Value, data: &Value, place: &str) {
-        let Some(known) = schema["properties"].as_object() else { return };
+        let Some(known) = schema["properties"].as_object() else {
+            return;
+        };
         if place.contains("/user/data/export") {
             return;
         }
@@ -456,15 +512,22 @@ impl Raw {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// The cookies that are set: name and value.
 pub(crate) fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
-    let lines = headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap());
+    let lines = headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|line| line.to_str().unwrap());
     let pairs = lines.map(|line| line.split(';').next().unwrap().split_once('=').unwrap());
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// An answer in the envelope.
@@ -510,17 +573,32 @@ pub(crate) struct Phone1 {
 }
 
 pub(crate) fn device(world: &Arc<World>) -> Phone1 {
-    Phone1 { world: world.clone(), device: None, token: None, refresh: None, headers: Vec::new() }
+    Phone1 {
+        world: world.clone(),
+        device: None,
+        token: None,
+        refresh: None,
+        headers: Vec::new(),
+    }
 }
 
 pub(crate) fn endpoint(verb: &str, path: &str) -> &'static Endpoint {
     let fits = |endpoint: &&Endpoint| {
-        let (known, given): (Vec<_>, Vec<_>) = (endpoint.path.split('/').collect(), path.split('/').collect());
+        let (known, given): (Vec<_>, Vec<_>) = (
+            endpoint.path.split('/').collect(),
+            path.split('/').collect(),
+        );
         endpoint.verb.word() == verb
             && known.len() == given.len()
-            && known.iter().zip(&given).all(|(known, given)| known == given || known.starts_with('{'))
+            && known
+                .iter()
+                .zip(&given)
+                .all(|(known, given)| known == given || known.starts_with('{'))
     };
-    ENDPOINTS.iter().find(fits).unwrap_or_else(|| panic!("{verb} {path}"))
+    ENDPOINTS
+        .iter()
+        .find(fits)
+        .unwrap_or_else(|| panic!("{verb} {path}"))
 }
 
 impl Phone1 {
@@ -539,13 +617,21 @@ impl Phone1 {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Said {
-        let request = self.request("POST", path).header("content-type", "application/json");
-        let raw = self.world.raw(request.body(Body::from(body.to_string())).unwrap()).await;
+        let request = self
+            .request("POST", path)
+            .header("content-type", "application/json");
+        let raw = self
+            .world
+            .raw(request.body(Body::from(body.to_string())).unwrap())
+            .await;
         self.world.judge(endpoint("POST", path), raw)
     }
 
     pub(crate) async fn call(&self, verb: &str, path: &str) -> Said {
-        let raw = self.world.raw(self.request(verb, path).body(Body::empty()).unwrap()).await;
+        let raw = self
+            .world
+            .raw(self.request(verb, path).body(Body::empty()).unwrap())
+            .await;
         self.world.judge(endpoint(verb, path), raw)
     }
 
@@ -573,14 +659,19 @@ impl Phone1 {
     }
 
     pub(crate) async fn state(&mut self) -> String {
-        self.prepare(json!({})).await["state"].as_str().unwrap().to_owned()
+        self.prepare(json!({})).await["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// A login with a new code of a person.
     pub(crate) async fn wechat(&mut self, person: &str) -> Said {
         let state = self.state().await;
         let code = self.world.code(person);
-        let said = self.post("/user/wechat/login", json!({"code": code, "state": state})).await;
+        let said = self
+            .post("/user/wechat/login", json!({"code": code, "state": state}))
+            .await;
         self.keep(&said);
         said
     }
@@ -595,7 +686,9 @@ impl Phone1 {
 
     /// Has a passcode sent; answers its digits. A minute passes, so that the next may be sent.
     pub(crate) async fn passcode(&mut self, phone: &str, scene: &str) -> String {
-        let said = self.post("/user/sms/send", json!({"phone": phone, "scene": scene})).await;
+        let said = self
+            .post("/user/sms/send", json!({"phone": phone, "scene": scene}))
+            .await;
         let data = said.ok();
         if let Some(secret) = data["device_secret"].as_str() {
             self.device = Some(secret.to_owned());
