@@ -188,7 +188,7 @@ pub fn catalogue() -> String {
     let mut text = String::from(
         "# Printed from crates/web/src/openapi.rs; a test keeps it fresh.\n\
          aid: yufu\nname: yufu\n\
-         description: \"An OAuth 2.0 authorization server compatible with WeChat login, to be run by yourself.\"\n\
+         description: \"Both halves of WeChat login, to be run by yourself: an OAuth 2.0 authorization server, and the backend that logs an app's users in.\"\n\
          type: Index\nspecificationVersion: '0.19'\ntags:\n  - Authentication\n  - OAuth\n  - Login\napis:\n",
     );
     let parts = [
@@ -216,6 +216,12 @@ pub fn catalogue() -> String {
              url: facts/wechat.md\n      - type: ErrorCodes\n        url: refusals.md\n"
         );
     }
+    text.push_str(
+        "  - aid: \"yufu:login\"\n    name: \"The login backend\"\n    description: \"Logs an app's own users in \
+         with WeChat and phone numbers: prepare, log in, bind, sessions, the account and its end.\"\n    \
+         humanURL: login-backend.md\n    properties:\n      - type: OpenAPI\n        url: login-openapi.json\n      \
+         - type: Documentation\n        url: login-backend.md\n      - type: ErrorCodes\n        url: login-codes.md\n",
+    );
     text.push_str("maintainers:\n  - FN: The yufu developers\n");
     text
 }
