@@ -161,6 +161,10 @@ pub struct DeviceSession {
     pub access_until: Timestamp,
     /// The hash of the refresh token.
     pub refresh: SecretHash,
+    /// The hash of the session token before, and until when calls that were under way with it are
+    /// still let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_before: Option<(SecretHash, Timestamp)>,
     /// The hash of the refresh token before, and until when it is answered with the present pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<(SecretHash, Timestamp)>,

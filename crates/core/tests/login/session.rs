@@ -308,7 +308,7 @@ async fn each_ending_is_told_to_the_last_tokens_and_to_nobody_else() {
         let end = ended(by, at(9), "ios/Y");
         scene.world.alter_row(number, |body| body.ended = end).await;
         scene.world.store.lists();
-        for now in [at(10), at(9000), at(100 * 86_400)] {
+        for now in [at(12), at(9000), at(100 * 86_400)] {
             let last = refused(scene.call(third.pair.token.expose(), now).await);
             assert_eq!(last, said);
             for known in [&third, &next] {

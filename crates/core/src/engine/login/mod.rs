@@ -5,6 +5,7 @@
 //! next version into the same list: so two changes of one account never both win, and a session
 //! never begins beside a deletion.
 
+mod arrival;
 mod bind;
 mod deletion;
 mod export;

@@ -169,6 +169,7 @@ impl Engine {
             access: access.hash,
             access_until,
             refresh: refresh.hash,
+            access_before: None,
             previous: None,
             ends_at,
             from: user.sessions_from,
@@ -386,16 +387,19 @@ impl Engine {
         session: &Ticket<DeviceSession>,
         now: Timestamp,
     ) -> Result<Verdict, Fault> {
-        if !presented.proves(&session.body.access) {
+        let body = &session.body;
+        // A call that was under way while the app refreshed comes with the token before.
+        let before = body.access_before.filter(|(_, until)| now < *until);
+        let before = before.filter(|(hash, _)| presented.proves(hash));
+        if before.is_none() && !presented.proves(&body.access) {
             return Ok(Err(LoginRefusal::SessionInvalid));
         }
+        let until = before.map_or(body.access_until, |(_, until)| until);
         let verdict = self.verdict(session, now).await?;
-        Ok(
-            verdict.and_then(|user| match now < session.body.access_until {
-                true => Ok(user),
-                false => Err(LoginRefusal::SessionExpired),
-            }),
-        )
+        Ok(verdict.and_then(|user| match now < until {
+            true => Ok(user),
+            false => Err(LoginRefusal::SessionExpired),
+        }))
     }
 
     /// Reads a session token and judges it.
@@ -588,7 +592,11 @@ impl Engine {
             Held::Previous
         } else {
             let access = self.keyring.read(Kind::Device, Layout::Own, text);
-            match access.is_some_and(|access| access.proves(&session.access)) {
+            let before = session.access_before.map(|(hash, _)| hash);
+            let ours = |access: &Presented| {
+                access.proves(&session.access) || before.is_some_and(|hash| access.proves(&hash))
+            };
+            match access.as_ref().is_some_and(ours) {
                 true => Held::Access,
                 false => Held::Nothing,
             }
@@ -606,11 +614,13 @@ impl Engine {
         let ends_at = session.body.ends_at;
         let expires_at = now.plus(settings.refresh_idle).min(ends_at);
         let access_until = now.plus(settings.access_life).min(expires_at);
+        let grace = now.plus(settings.refresh_grace);
         let body = DeviceSession {
             access: access.hash,
             access_until,
+            access_before: Some((session.body.access, session.body.access_until.min(grace))),
             refresh: refresh.hash,
-            previous: Some((session.body.refresh, now.plus(settings.refresh_grace))),
+            previous: Some((session.body.refresh, grace)),
             seen_at: now,
             ..session.body.clone()
         };
