@@ -44,7 +44,7 @@ fn cli_09_a_device_with_a_screen_gets_an_address_for_a_code() {
     let app = world.app("tv", "tv");
     let said = app.post(
         "/user/wechat/prepare",
-        &json!({"app": "site", "device_id": "tv", "platform": "tv", "mode": "qr",
+        &json!({"app": "web", "device_id": "tv", "platform": "tv", "mode": "qr",
                 "consent_version": TERMS}),
     );
     row.hears(&said);

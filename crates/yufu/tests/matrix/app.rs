@@ -7,7 +7,6 @@ use super::wire::{Answer, Ask, Wire};
 /// What the backend said.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
-    pub(crate) status: u16,
     pub(crate) code: i64,
     pub(crate) data: Value,
     pub(crate) answer: Answer,
@@ -22,8 +21,9 @@ impl Said {
         );
         assert!(body["request_id"].is_string(), "{body}");
         assert!(body["data"].is_object(), "{body}");
+        assert_eq!(answer.status, 200, "{body}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
         Self {
-            status: answer.status,
             code: body["code"].as_i64().expect("a code"),
             data: body["data"].clone(),
             answer,

@@ -19,8 +19,6 @@ pub(crate) enum Manner {
 /// A request that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
 }
 
@@ -90,7 +88,6 @@ fn hear(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         if reader.read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let path = line.split(' ').nth(1).unwrap_or("/").to_owned();
         let mut headers = Vec::new();
         loop {
             let mut header = String::new();
@@ -109,11 +106,7 @@ fn hear(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let manner = {
             let mut state = state.lock().unwrap();
-            state.heard.push(Heard {
-                path,
-                headers,
-                body,
-            });
+            state.heard.push(Heard { body });
             state.manner.clone()
         };
         match manner {

@@ -127,6 +127,7 @@ fn lgn_06_a_disabled_account_is_not_entered() {
     row.hears(&world.arrive(&mut app, &person));
     assert_eq!(world.rows(Kind::Device).len(), before);
     assert_eq!(world.told("login.disabled"), 1);
+    world.pass(61);
     world.try_caller(&mut app, "13800000001").is(4007);
 }
 

@@ -130,7 +130,7 @@ fn alerts(world: &World) -> usize {
     let events = world.events();
     let alerts = events
         .iter()
-        .filter(|event| event.what.starts_with("alert."));
+        .filter(|event| event.what == "upstream.degraded");
     alerts.count()
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Client {
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub(crate) id: UserId,
-    session: String,
+    phone: Phone,
 }
 
 /// How a world differs from the plain one.
@@ -132,7 +132,7 @@ impl World {
         let (stop, closing) = watch::channel(false);
         let (platform, platform_port) =
             runtime.block_on(platform(&folder, &clock, closing.clone()));
-        let (mobile, site) = runtime.block_on(clients(&platform, clock.now()));
+        let (mobile, site, web) = runtime.block_on(clients(&platform, clock.now()));
         let upstream = Upstream::before(platform_port);
         let (sms, hook) = (Gateway::open(), Gateway::open());
         let listener = runtime
@@ -149,6 +149,7 @@ impl World {
             base_url: &base_url,
             mobile: &mobile,
             site: &site,
+            web: &web,
             sms: &sms,
             hook: &hook,
             wish: &wish,
@@ -225,12 +226,7 @@ impl World {
                 ..UserDraft::default()
             };
             let user = self.platform.create_user(draft, now).await.unwrap();
-            let proof = Proof::Password(Secret::new("correct horse"));
-            let session = self.platform.sign_in(&phone, proof, "192.0.2.1", now).await;
-            Person {
-                id: user.id,
-                session: session.unwrap().expose().to_owned(),
-            }
+            Person { id: user.id, phone }
         })
     }
 
@@ -262,9 +258,14 @@ impl World {
         state: &str,
     ) -> String {
         let now = self.now();
+        let proof = Proof::Password(Secret::new("correct horse"));
+        let session = self
+            .platform
+            .sign_in(&person.phone, proof, "192.0.2.1", now);
+        let session = self.wait(session).unwrap();
         let visitor = Visitor {
-            session: Some(&person.session),
-            browser: Some(&person.session),
+            session: Some(session.expose()),
+            browser: Some(session.expose()),
             address: "192.0.2.1",
         };
         let request = AuthorizeRequest {
@@ -571,11 +572,12 @@ async fn platform(
     (home.engine, port)
 }
 
-async fn clients(engine: &Engine, now: Timestamp) -> (Client, Client) {
+async fn clients(engine: &Engine, now: Timestamp) -> (Client, Client, Client) {
     let developer = engine.create_developer("Rooms", now).await.unwrap().id;
     let make = async |kind: ClientKind, name: &str| {
         let mut policy = ClientPolicy::of(kind);
         policy.wechat_compatible = true;
+        policy.code_life = Lifetime::seconds(300);
         let draft = ClientDraft {
             developer,
             kind,
@@ -603,6 +605,7 @@ async fn clients(engine: &Engine, now: Timestamp) -> (Client, Client) {
     (
         make(ClientKind::Mobile, "mobile").await,
         make(ClientKind::Service, "site").await,
+        make(ClientKind::Website, "web").await,
     )
 }
 
@@ -613,6 +616,7 @@ struct ConfigText<'a> {
     base_url: &'a str,
     mobile: &'a Client,
     site: &'a Client,
+    web: &'a Client,
     sms: &'a Gateway,
     hook: &'a Gateway,
     wish: &'a Wish,
@@ -655,6 +659,13 @@ appid = "{}"
 secret = "{}"
 base_url = "{base_url}"
 {account}
+[[upstream]]
+name = "web"
+kind = "wechat-website"
+appid = "{}"
+secret = "{}"
+base_url = "{base_url}"
+{account}
 [[sms_gateway]]
 name = "first"
 kind = "webhook"
@@ -677,6 +688,8 @@ secret = "0123456789abcdef0123456789abcdef"
         mobile.secret,
         site.appid,
         site.secret,
+        of.web.appid,
+        of.web.secret,
         of.sms.url("/sms"),
         of.hook.url("/news"),
         wish.tables,
