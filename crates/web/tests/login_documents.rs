@@ -17,7 +17,9 @@ const BEGIN: &str = "<!-- calls:";
 const END: &str = "<!-- end of calls -->";
 
 fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name)
 }
 
 fn read(name: &str) -> String {
@@ -28,7 +30,10 @@ fn fresh(name: &str, text: &str) {
     if std::env::var_os("YUFU_BLESS").is_some() {
         std::fs::write(path(name), text).unwrap();
     }
-    assert!(read(name) == text, "docs/{name} is stale: print it anew with YUFU_BLESS=1");
+    assert!(
+        read(name) == text,
+        "docs/{name} is stale: print it anew with YUFU_BLESS=1"
+    );
 }
 
 // --- printed --------------------------------------------------------------------------------------
@@ -45,8 +50,17 @@ fn the_table_of_calls_is_fresh() {
     let (mark, rest) = rest.split_once("-->\n").expect("the end of the mark");
     let (_, after) = rest.split_once(END).expect("where the table ends");
     let page = catalogue();
-    let table = page.split("\n\n").find(|part| part.starts_with("| Call |")).expect("a table");
-    fresh(GUIDE, &format!("{before}{BEGIN}{mark}-->\n{}\n{END}{after}", table.trim_end()));
+    let table = page
+        .split("\n\n")
+        .find(|part| part.starts_with("| Call |"))
+        .expect("a table");
+    fresh(
+        GUIDE,
+        &format!(
+            "{before}{BEGIN}{mark}-->\n{}\n{END}{after}",
+            table.trim_end()
+        ),
+    );
 }
 
 #[test]
@@ -106,21 +120,73 @@ fn codes() -> String {
 
 /// The members of a refusal's data.
 const MEMBERS: &[(&str, &str, &str)] = &[
-    ("account", "the first of `candidates`", "`candidates` 的第一项"),
-    ("after", "when it may be done without the proof", "何时起无需该证明"),
+    (
+        "account",
+        "the first of `candidates`",
+        "`candidates` 的第一项",
+    ),
+    (
+        "after",
+        "when it may be done without the proof",
+        "何时起无需该证明",
+    ),
     ("at", "when it happened", "发生时间"),
-    ("cancel_ticket", "takes the deletion back, once, on this device, for 10 minutes", "撤销注销的凭据，限本设备一次，10 分钟有效"),
-    ("candidates", "the accounts that may be meant: `key`, and `nickname` and `phone` masked", "可能的账号：`key`、打码的 `nickname` 和 `phone`"),
-    ("deletable_at", "when the account will be erased", "账号将被清除的时间"),
-    ("device", "platform and name of the device that took the place", "取而代之的设备：平台与名称"),
-    ("field", "the field or header that is wrong", "有误的字段或请求头"),
-    ("incident", "the number of a fault of ours, for a report", "我方故障编号，反馈时附上"),
+    (
+        "cancel_ticket",
+        "takes the deletion back, once, on this device, for 10 minutes",
+        "撤销注销的凭据，限本设备一次，10 分钟有效",
+    ),
+    (
+        "candidates",
+        "the accounts that may be meant: `key`, and `nickname` and `phone` masked",
+        "可能的账号：`key`、打码的 `nickname` 和 `phone`",
+    ),
+    (
+        "deletable_at",
+        "when the account will be erased",
+        "账号将被清除的时间",
+    ),
+    (
+        "device",
+        "platform and name of the device that took the place",
+        "取而代之的设备：平台与名称",
+    ),
+    (
+        "field",
+        "the field or header that is wrong",
+        "有误的字段或请求头",
+    ),
+    (
+        "incident",
+        "the number of a fault of ours, for a report",
+        "我方故障编号，反馈时附上",
+    ),
     ("left", "tries that are left", "剩余次数"),
-    ("merge_ticket", "chooses between `candidates` a and b, as above; absent at `bind`, where the bind ticket stays good", "在候选 a、b 间选择的凭据；`bind` 时没有，沿用 bind_ticket"),
-    ("other", "the name of the account's other login, masked; may be empty", "该账号另一登录方式的打码名称，可为空"),
-    ("proofs", "which proofs would do: `phone`, `wechat`", "可用的证明：`phone`、`wechat`"),
-    ("reason", "`other_wechat` or `other_account`", "`other_wechat` 或 `other_account`"),
-    ("retry_after", "seconds to wait; also in the header Retry-After", "需等待的秒数，亦见 Retry-After 响应头"),
+    (
+        "merge_ticket",
+        "chooses between `candidates` a and b, as above; absent at `bind`, where the bind ticket stays good",
+        "在候选 a、b 间选择的凭据；`bind` 时没有，沿用 bind_ticket",
+    ),
+    (
+        "other",
+        "the name of the account's other login, masked; may be empty",
+        "该账号另一登录方式的打码名称，可为空",
+    ),
+    (
+        "proofs",
+        "which proofs would do: `phone`, `wechat`",
+        "可用的证明：`phone`、`wechat`",
+    ),
+    (
+        "reason",
+        "`other_wechat` or `other_account`",
+        "`other_wechat` 或 `other_account`",
+    ),
+    (
+        "retry_after",
+        "seconds to wait; also in the header Retry-After",
+        "需等待的秒数，亦见 Retry-After 响应头",
+    ),
 ];
 
 /// What the app does, in Chinese and English. It has no arm for the rest: a code that nobody
@@ -132,7 +198,10 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "多为程序错误：记录 `data.field` 和 `request_id`。若是用户输入的 `code`、`sms_code`、`phone`，请其检查。",
             "Mostly a bug: log `data.field` and `request_id`. Where it is what the user typed (`phone`, `sms_code`), let them check it.",
         ),
-        R::RateLimited { .. } => ("显示倒计时，到时再试。", "Show a countdown, then let the user try again."),
+        R::RateLimited { .. } => (
+            "显示倒计时，到时再试。",
+            "Show a countdown, then let the user try again.",
+        ),
         R::ConsentRequired => (
             "展示当前协议（版本见 `GET /user/config`），同意后带 `consent_version` 重试。",
             "Show the current terms (`GET /user/config` names their version); after a yes, send the call again with `consent_version`.",
@@ -141,8 +210,14 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "丢弃 code 和 state，提示“请重试”，用户再点时重新 `prepare`。",
             "Drop code and state, say “please try again”, and `prepare` anew when the user taps.",
         ),
-        R::Conflict => ("稍候以同一请求重试一次；仍失败则请用户再试。", "Send the same request once more after a moment; then let the user try again."),
-        R::CodeInvalid => ("提示“授权已过期”，重新 `prepare` 并再次授权。", "Say that the authorization is over; `prepare` and authorize again."),
+        R::Conflict => (
+            "稍候以同一请求重试一次；仍失败则请用户再试。",
+            "Send the same request once more after a moment; then let the user try again.",
+        ),
+        R::CodeInvalid => (
+            "提示“授权已过期”，重新 `prepare` 并再次授权。",
+            "Say that the authorization is over; `prepare` and authorize again.",
+        ),
         R::CodeUsed => (
             "不要重发；重新 `prepare`。若常见，检查回调是否被处理了两次，并使用 Idempotency-Key。",
             "Do not send it again; `prepare` anew. If you see it often, look for a second handler of the callback, and send an Idempotency-Key.",
@@ -155,9 +230,18 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "保留 code 和 state，等待后发送完全相同的请求；同时提供手机号登录。不要让用户重新授权。",
             "Keep code and state, wait, send the very same request; offer the phone login meanwhile. Do not make the user authorize again.",
         ),
-        R::UpstreamUnreadable => ("重新 `prepare` 并再次授权。", "`prepare` and authorize again."),
-        R::ScopeMissing => ("以 `prepare` 给出的 `scope` 重新授权。", "Authorize again with the `scope` that `prepare` gives."),
-        R::UpstreamRestricted => ("说明该微信号受限，提供手机号登录。", "Say that this WeChat account is restricted; offer the phone login."),
+        R::UpstreamUnreadable => (
+            "重新 `prepare` 并再次授权。",
+            "`prepare` and authorize again.",
+        ),
+        R::ScopeMissing => (
+            "以 `prepare` 给出的 `scope` 重新授权。",
+            "Authorize again with the `scope` that `prepare` gives.",
+        ),
+        R::UpstreamRestricted => (
+            "说明该微信号受限，提供手机号登录。",
+            "Say that this WeChat account is restricted; offer the phone login.",
+        ),
         R::Reauthorize => (
             "保留本地数据，转到微信登录；授权后回到同一账号。",
             "Keep local data, go to the WeChat login; it leads back to the same account.",
@@ -166,13 +250,34 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "请用户检查号码；只收 `login.countries` 内的手机号。",
             "Let the user check the number; only mobile numbers of the countries served are taken.",
         ),
-        R::PasscodeTooSoon { .. } => ("显示倒计时；上一条仍可输入。", "Show the countdown; the passcode sent before can still be typed."),
-        R::PasscodeLimit { .. } => ("显示多久后再试，提供微信登录。", "Say when it will be possible again; offer WeChat login."),
-        R::PasscodeWrong { .. } => ("留在输入页，显示剩余次数。", "Stay on the page and show the tries that are left."),
-        R::PasscodeOver => ("清空输入，请用户重新获取。", "Clear the field; let the user have a new one sent."),
-        R::PasscodeExhausted => ("清空输入，请用户重新获取；原验证码已作废。", "Clear the field; let the user have a new one sent: the old one is void."),
-        R::GatewayFailed => ("稍后再试，或提供微信登录。", "Try again later, or offer WeChat login."),
-        R::CaptchaRequired => ("完成人机验证后带 `captcha` 再次 `sms/send`。", "Show the captcha, then call `sms/send` again with `captcha`."),
+        R::PasscodeTooSoon { .. } => (
+            "显示倒计时；上一条仍可输入。",
+            "Show the countdown; the passcode sent before can still be typed.",
+        ),
+        R::PasscodeLimit { .. } => (
+            "显示多久后再试，提供微信登录。",
+            "Say when it will be possible again; offer WeChat login.",
+        ),
+        R::PasscodeWrong { .. } => (
+            "留在输入页，显示剩余次数。",
+            "Stay on the page and show the tries that are left.",
+        ),
+        R::PasscodeOver => (
+            "清空输入，请用户重新获取。",
+            "Clear the field; let the user have a new one sent.",
+        ),
+        R::PasscodeExhausted => (
+            "清空输入，请用户重新获取；原验证码已作废。",
+            "Clear the field; let the user have a new one sent: the old one is void.",
+        ),
+        R::GatewayFailed => (
+            "稍后再试，或提供微信登录。",
+            "Try again later, or offer WeChat login.",
+        ),
+        R::CaptchaRequired => (
+            "完成人机验证后带 `captcha` 再次 `sms/send`。",
+            "Show the captcha, then call `sms/send` again with `captcha`.",
+        ),
         R::CarrierInvalid => ("改用短信验证码。", "Fall back to a passcode."),
         R::PhoneTaken { .. } => (
             "`other_wechat`：换号码、用那个微信登录，或以 `replace` 申请替换。`other_account`：换号码。",
@@ -182,8 +287,14 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "`bind` 时：丢弃凭据，用微信重新登录。`link` 时：告知该微信属于另一个账号。",
             "At `bind`: drop the ticket and log in with WeChat again. At `link`: say that this WeChat belongs to another account.",
         ),
-        R::TicketInvalid => ("丢弃凭据，从微信登录重新开始。", "Drop the ticket; begin with the WeChat login."),
-        R::LastIdentity => ("请先绑定手机号（`phone/change`），再解绑。", "Let the user add a phone number (`phone/change`) first."),
+        R::TicketInvalid => (
+            "丢弃凭据，从微信登录重新开始。",
+            "Drop the ticket; begin with the WeChat login.",
+        ),
+        R::LastIdentity => (
+            "请先绑定手机号（`phone/change`），再解绑。",
+            "Let the user add a phone number (`phone/change`) first.",
+        ),
         R::ConfirmNeeded { .. } => (
             "展示候选账号。`bind`：确认后带 `confirm` 重发。`login`：选定后以 `merge_ticket` 调用 `merge`。",
             "Show the accounts. At `bind`: after a yes, the same again with `confirm`. At `login`: `merge` with `merge_ticket` and the choice.",
@@ -192,8 +303,14 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "显示日期；有 `cancel_ticket` 时询问是否撤销，由用户明确选择。",
             "Show the date; with a `cancel_ticket`, ask whether to take the deletion back. Never do so unasked.",
         ),
-        R::Disabled => ("清除会话，显示申诉途径。", "Drop the session; show how to appeal."),
-        R::AlreadyLinked => ("请先解绑现有微信，再绑定新的。", "Let the user unlink the present WeChat first."),
+        R::Disabled => (
+            "清除会话，显示申诉途径。",
+            "Drop the session; show how to appeal.",
+        ),
+        R::AlreadyLinked => (
+            "请先解绑现有微信，再绑定新的。",
+            "Let the user unlink the present WeChat first.",
+        ),
         R::StepUpRequired { .. } => (
             "按 `proofs` 取得证明后重发；替换微信时也可在 `after` 之后再来。",
             "Get one of `proofs`, then the same again; where a WeChat is to be replaced, it also works after `after`.",
@@ -210,13 +327,22 @@ const fn does(refusal: &LoginRefusal) -> (&'static str, &'static str) {
             "用刷新令牌刷新一次；若刷新也得到此码，回到登录页。",
             "Refresh once; when the refresh says the same, go to the login page.",
         ),
-        R::SessionReplaced { .. } => ("清除会话，告知何时、被哪台设备取代。", "Drop the session; say when and by which device it was replaced."),
-        R::SessionKicked { .. } => ("清除会话，告知已从别处退出。", "Drop the session; say that it was ended from elsewhere."),
+        R::SessionReplaced { .. } => (
+            "清除会话，告知何时、被哪台设备取代。",
+            "Drop the session; say when and by which device it was replaced.",
+        ),
+        R::SessionKicked { .. } => (
+            "清除会话，告知已从别处退出。",
+            "Drop the session; say that it was ended from elsewhere.",
+        ),
         R::RefreshReused => (
             "清除会话，重新登录；提示用户检查设备列表。若常见，检查是否并发刷新。",
             "Drop the session and log in again; point the user to the list of devices. If you see it often, look for refreshes that race.",
         ),
-        R::DeviceLimit => ("请用户在另一台设备上退出后再登录。", "Let the user log out on another device, then log in."),
+        R::DeviceLimit => (
+            "请用户在另一台设备上退出后再登录。",
+            "Let the user log out on another device, then log in.",
+        ),
     }
 }
 
@@ -229,7 +355,10 @@ fn every_member_of_a_refusals_data_is_explained() {
     let mut told: BTreeSet<String> = told.collect();
     // Those that no sample has.
     told.extend(["incident", "merge_ticket", "cancel_ticket", "after"].map(str::to_owned));
-    let explained: BTreeSet<String> = MEMBERS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    let explained: BTreeSet<String> = MEMBERS
+        .iter()
+        .map(|(name, ..)| (*name).to_owned())
+        .collect();
     assert_eq!(told, explained);
     let document = document("http://127.0.0.1:8430");
     let known = &document["components"]["schemas"]["RefusedData"]["properties"];
@@ -250,7 +379,9 @@ struct Section {
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let begins = format!("```{language}\n");
     let pieces = text.split(begins.as_str()).skip(1);
-    pieces.filter_map(|piece| piece.split("\n```").next()).collect()
+    pieces
+        .filter_map(|piece| piece.split("\n```").next())
+        .collect()
 }
 
 fn sections() -> Vec<Section> {
@@ -281,15 +412,26 @@ fn every_call_has_a_section_with_a_request_and_a_good_answer() {
     for endpoint in ENDPOINTS {
         let title = format!("{} {}", endpoint.verb.word(), endpoint.path);
         if !matches!(endpoint.answers, Answers::Data(_)) {
-            let table = guide.split("### What is no call").nth(1).expect("the table of the rest");
+            let table = guide
+                .split("### What is no call")
+                .nth(1)
+                .expect("the table of the rest");
             assert!(table.contains(&format!("`{title}`")), "no word on {title}");
             continue;
         }
-        let section = sections.iter().find(|section| std::ptr::eq(section.endpoint, endpoint));
+        let section = sections
+            .iter()
+            .find(|section| std::ptr::eq(section.endpoint, endpoint));
         let section = section.unwrap_or_else(|| panic!("no section on {title}"));
         let beginning = endpoint.path.split('{').next().unwrap();
-        assert!(section.shell.contains(&format!("$L{beginning}")), "no request of {title}");
-        assert!(section.answers.iter().any(|answer| answer["code"] == 0), "no answer of {title}");
+        assert!(
+            section.shell.contains(&format!("$L{beginning}")),
+            "no request of {title}"
+        );
+        assert!(
+            section.answers.iter().any(|answer| answer["code"] == 0),
+            "no answer of {title}"
+        );
     }
 }
 
@@ -299,7 +441,11 @@ fn requests_of_the_guide_have_known_fields() {
     let shell = blocks(&guide, "sh").join("\n").replace("\\\n", " ");
     let mut seen = 0;
     for request in shell.split("curl ").skip(1) {
-        let Some(body) = request.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()) else {
+        let Some(body) = request
+            .split("-d '")
+            .nth(1)
+            .and_then(|rest| rest.split('\'').next())
+        else {
             continue;
         };
         let path = request.split("$L").nth(1).expect("a path");
@@ -322,14 +468,26 @@ fn requests_of_the_guide_have_known_fields() {
 fn answers_of_the_guide_are_what_the_code_says() {
     let document = document("http://127.0.0.1:8430");
     let all = LoginRefusal::all();
-    for Section { endpoint, answers, .. } in sections() {
+    for Section {
+        endpoint, answers, ..
+    } in sections()
+    {
         let Answers::Data(name) = endpoint.answers else {
             panic!("{} answers no data", endpoint.path);
         };
         for answer in answers {
-            let names: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+            let names: Vec<&str> = answer
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect();
             let names: BTreeSet<&str> = names.into_iter().collect();
-            assert_eq!(names, BTreeSet::from(["code", "data", "msg", "request_id"]), "{answer}");
+            assert_eq!(
+                names,
+                BTreeSet::from(["code", "data", "msg", "request_id"]),
+                "{answer}"
+            );
             let code = answer["code"].as_u64().unwrap();
             let refusal = all.iter().find(|refusal| u64::from(refusal.code()) == code);
             let (msg, schema) = match refusal {
@@ -342,7 +500,11 @@ fn answers_of_the_guide_are_what_the_code_says() {
             };
             assert_eq!(answer["msg"], msg);
             let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
-            assert!(fits(&document, &schema, &answer["data"]), "{}: {answer}", endpoint.path);
+            assert!(
+                fits(&document, &schema, &answer["data"]),
+                "{}: {answer}",
+                endpoint.path
+            );
         }
     }
 }
@@ -350,7 +512,9 @@ fn answers_of_the_guide_are_what_the_code_says() {
 /// Whether a value has all members that its schema wants and none that it does not know.
 fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
     if let Some(reference) = schema["$ref"].as_str() {
-        let found = document.pointer(reference.trim_start_matches('#')).expect("a schema");
+        let found = document
+            .pointer(reference.trim_start_matches('#'))
+            .expect("a schema");
         return fits(document, found, value);
     }
     if let Some(ways) = schema["oneOf"].as_array() {
@@ -375,16 +539,20 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
             // A schema that tells only the beginning of an object is open.
             let is_open = properties.contains_key("events");
             required.all(|name| members.contains_key(name))
-                && members.iter().all(|(name, member)| match properties.get(name) {
-                    Some(property) => fits(document, property, member),
-                    None => is_open,
-                })
+                && members
+                    .iter()
+                    .all(|(name, member)| match properties.get(name) {
+                        Some(property) => fits(document, property, member),
+                        None => is_open,
+                    })
         }
         Some("array") => {
             let Some(items) = value.as_array() else {
                 return false;
             };
-            items.iter().all(|item| fits(document, &schema["items"], item))
+            items
+                .iter()
+                .all(|item| fits(document, &schema["items"], item))
         }
         Some("string") => value.is_string(),
         Some("integer") => value.is_i64() || value.is_u64(),

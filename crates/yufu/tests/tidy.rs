@@ -401,7 +401,11 @@ fn rows_of_the_matrix_that_are_named_exist() {
         }
     }
     none(complaints);
-    assert!(named > 300 && in_book.len() > 50, "{named}, {}", in_book.len());
+    assert!(
+        named > 300 && in_book.len() > 50,
+        "{named}, {}",
+        in_book.len()
+    );
 }
 
 #[test]
@@ -412,14 +416,18 @@ fn settings_that_documents_name_exist() {
         .filter_map(|line| line.strip_prefix("| `")?.split_once('.'))
         .map(|(table, _)| table)
         .collect();
-    let groups = settings.lines().filter_map(|line| line.strip_prefix("## `[["));
+    let groups = settings
+        .lines()
+        .filter_map(|line| line.strip_prefix("## `[["));
     let groups: BTreeSet<&str> = groups.filter_map(|line| line.split(']').next()).collect();
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let mut complaints = Vec::new();
     let mut named = 0;
     for (name, text) in texts().iter().filter(|(name, _)| name.ends_with(".md")) {
         for quoted in text.split('`').skip(1).step_by(2) {
-            if let Some(group) = quoted.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]"))
+            if let Some(group) = quoted
+                .strip_prefix("[[")
+                .and_then(|rest| rest.strip_suffix("]]"))
             {
                 if !groups.contains(group) {
                     complaints.push(format!("{name} names {quoted}"));
@@ -471,6 +479,12 @@ fn what_webhooks_hear_is_documented() {
         assert!(told.remove(silent), "{silent}");
     }
     assert!(told.len() > 15, "{told:?}");
-    let missing = told.iter().filter(|word| !guide.contains(&format!("`{word}`")));
-    none(missing.map(|word| format!("docs/login-backend.md has no word on {word}")).collect());
+    let missing = told
+        .iter()
+        .filter(|word| !guide.contains(&format!("`{word}`")));
+    none(
+        missing
+            .map(|word| format!("docs/login-backend.md has no word on {word}"))
+            .collect(),
+    );
 }
