@@ -209,8 +209,13 @@ impl Writer {
 
     fn fill(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), Clash>>, Error> {
         let mut verdicts = Vec::with_capacity(jobs.len());
+        // One that is alone falls with the whole transaction. A savepoint keeps a copy of every
+        // page that is written after it, which for the large lists of an import is much.
+        let alone = jobs.len() == 1;
         for job in jobs {
-            self.statement("SAVEPOINT list")?;
+            if !alone {
+                self.statement("SAVEPOINT list")?;
+            }
             let verdict = match self.apply_all(&job.changes) {
                 Ok(()) => Ok(()),
                 Err(Halt::Clash(clash)) => Err(clash),
@@ -223,10 +228,12 @@ impl Writer {
                     Err(Clash::Failed(Fault::from("apply a list of changes", error)))
                 }
             };
-            if verdict.is_err() {
-                self.statement("ROLLBACK TO list")?;
+            if !alone {
+                if verdict.is_err() {
+                    self.statement("ROLLBACK TO list")?;
+                }
+                self.statement("RELEASE list")?;
             }
-            self.statement("RELEASE list")?;
             verdicts.push(verdict);
         }
         Ok(verdicts)

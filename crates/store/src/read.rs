@@ -85,19 +85,10 @@ macro_rules! tickets_where {
     };
 }
 
-// An index that holds only some rows is used when the text says that no others are asked for, so
-// these say their kinds in figures.
+// An index that holds only some rows is used when the text says that no others are asked for: so the
+// kind stands in it as a figure.
 const DEVICES_OF: &str = tickets_where!("kind = 12 AND user_id = ?1 ORDER BY number");
-const WORK_DUE: &str = tickets_where!(
-    "kind = ?1 AND kind IN (17, 18, 19) AND expires_at <= ?2 AND taken_at IS NULL \
-     AND revoked_at IS NULL ORDER BY expires_at, number LIMIT ?3"
-);
-const _: () = assert!(
-    Kind::Device as u8 == 12
-        && Kind::Erasure as u8 == 17
-        && Kind::Sync as u8 == 18
-        && Kind::Merge as u8 == 19
-);
+const _: () = assert!(Kind::Device as u8 == 12);
 
 const TICKETS_OF: &str = tickets_where!("kind = ?2 AND user_id = ?1 ORDER BY number");
 const TICKETS: &str = tickets_where!("kind = ?1 AND number > ?2 ORDER BY number LIMIT ?3");
@@ -144,12 +135,7 @@ pub(crate) fn due(
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<RawTicket>, Error> {
-    let sql = match kind {
-        // What is done of these lies about for long, and is not in the way.
-        Kind::Erasure | Kind::Sync | Kind::Merge => WORK_DUE,
-        _ => DUE,
-    };
-    all_tickets(db, kind, sql, (kind as u8, now.0, whole(limit)))
+    all_tickets(db, kind, DUE, (kind as u8, now.0, whole(limit)))
 }
 
 fn all_tickets(
@@ -409,14 +395,13 @@ mod tests {
                 "SEARCH ticket USING PRIMARY KEY (kind=? AND number>?)",
             ),
             (
-                WORK_DUE,
-                "SEARCH ticket USING INDEX ticket_open_by_end (kind=? AND expires_at<?)",
-            ),
-            (
                 DUE,
                 "SEARCH ticket USING INDEX ticket_by_end (kind=? AND expires_at<?)",
             ),
-            (HANDLES, "SEARCH handle USING PRIMARY KEY (kind>?)"),
+            (
+                HANDLES,
+                "SEARCH handle USING PRIMARY KEY ((kind,value)>(?,?))",
+            ),
             (DEAD_NOTICES, "USING INDEX notice_dead"),
             (NOTICES, "USING COVERING INDEX notice_waiting"),
             (
