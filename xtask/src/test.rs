@@ -162,10 +162,25 @@ fn docs() -> Result<(), String> {
 fn tests() -> Result<(), String> {
     if run::succeeds("cargo", &["nextest", "--version"]) {
         run::stream(run::cargo(&["nextest", "run", "--workspace"]))?;
-        return run::stream(run::cargo(&["test", "--workspace", "--doc", "--quiet"]));
+        run::stream(run::cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
+    } else {
+        println!("xtask: no cargo-nextest here; cargo test it is");
+        run::stream(run::cargo(&["test", "--workspace"]))?;
     }
-    println!("xtask: no cargo-nextest here; cargo test it is");
-    run::stream(run::cargo(&["test", "--workspace"]))
+    tally()
+}
+
+/// All tests have passed: how many rows of the login matrix they hold, by group.
+fn tally() -> Result<(), String> {
+    let test = "rows::every_row_has_its_test_and_no_manual_row_has_one";
+    let words = ["test", "-p", "yufu", "--test", "matrix", "--quiet", test];
+    let said = run::output("cargo", &[&words[..], &["--", "--nocapture"]].concat());
+    let said = said.ok_or("the tally of the login matrix cannot be told")?;
+    println!("the login matrix:");
+    for line in said.lines().filter(|line| line.contains("held by tests")) {
+        println!("  {line}");
+    }
+    Ok(())
 }
 
 fn release() -> Result<(), String> {
