@@ -87,6 +87,13 @@ impl Cookies {
         }
     }
 
+    /// Takes one as not sent.
+    pub(crate) fn ignore(&mut self, role: Role) {
+        if let Some(slot) = self.0.get_mut(role as usize) {
+            *slot = None;
+        }
+    }
+
     pub(crate) fn get(&self, role: Role) -> Option<&str> {
         self.0.get(role as usize)?.as_deref()
     }

@@ -300,28 +300,43 @@ async fn proved(ask: Ask, purpose: Purpose) -> (Said, Option<String>) {
 }
 
 async fn prove(ask: &Ask, purpose: Purpose) -> Result<Option<String>, LoginStop> {
-    let who = ask.maybe_who().await?;
+    let ticket = ask.caller.cookies.get(Role::Bind);
+    let ticket = ticket.filter(|_| purpose == Purpose::Reauth);
+    let who = match ask.maybe_who().await {
+        Ok(who) => who,
+        // An old session says nothing about whoever is on the way into another one.
+        Err(_) if ticket.is_some() => None,
+        Err(stop) => return Err(stop),
+    };
     let purposes: &'static [Purpose] = match purpose {
         Purpose::Link => &[Purpose::Link],
         _ => &[Purpose::Reauth, Purpose::Delete],
     };
     let (code, state) = (ask.body.text("code"), ask.body.text("state"));
-    let user = who.as_ref().map(|who| who.user);
-    let proved = exchange::proved(&ask.house, Coming::of(ask, purposes, code, state, user)).await?;
-    let (engine, now) = (&ask.house.engine, ask.house.clock.now());
-    match (who, ask.caller.cookies.get(Role::Bind)) {
-        (Some(who), _) if purpose == Purpose::Link => engine.link(&who, &proved, now).await?,
-        (Some(who), _) => engine.prove_identity(&who, &proved, now).await?,
-        // Whoever replaces a login proves the old one on the way (PHO-07).
-        (None, Some(ticket)) => {
-            engine
-                .prove_other(ticket, &proved, ask.device(), now)
-                .await?;
-            return Ok(Some(bind_address(&ask.house, None)));
+    let coming = |user| Coming::of(ask, purposes, code, state, user);
+    let engine = &ask.house.engine;
+    if let Some(who) = who {
+        match exchange::proved(&ask.house, coming(Some(who.user))).await {
+            // It was begun without the session: nothing was spent.
+            Err(LoginStop::Refused(LoginRefusal::StateInvalid)) if ticket.is_some() => {}
+            proved => {
+                let (proved, now) = (proved?, ask.house.clock.now());
+                match purpose {
+                    Purpose::Link => engine.link(&who, &proved, now).await?,
+                    _ => engine.prove_identity(&who, &proved, now).await?,
+                }
+                return Ok(None);
+            }
         }
-        (None, None) => return Err(LoginRefusal::SessionInvalid.into()),
     }
-    Ok(None)
+    // Whoever replaces a login proves the old one on the way (PHO-07).
+    let ticket = ticket.ok_or(LoginRefusal::SessionInvalid)?;
+    let proved = exchange::proved(&ask.house, coming(None)).await?;
+    let now = ask.house.clock.now();
+    engine
+        .prove_other(ticket, &proved, ask.device(), now)
+        .await?;
+    Ok(Some(bind_address(&ask.house, None)))
 }
 
 /// Where a phone number is bound.

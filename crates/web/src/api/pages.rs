@@ -34,6 +34,8 @@ struct Here {
     return_to: String,
     /// The device's secret: forms are bound to it.
     device: String,
+    /// It was drawn for this answer.
+    is_new: bool,
     cookies: Vec<HeaderValue>,
     fields: Params,
 }
@@ -53,6 +55,7 @@ impl Here {
             .map_err(|refusal| stopped(refusal.into()))?
             .to_owned();
         let mut cookies = Vec::new();
+        let mut is_new = false;
         let drawn = house
             .engine
             .device_secret(visit.caller.cookies.get(Role::Device));
@@ -64,6 +67,7 @@ impl Here {
                 DEVICE_LIFE,
             ));
             visit.caller.cookies.keep(Role::Device, drawn.expose());
+            is_new = true;
         }
         let device = visit
             .caller
@@ -90,6 +94,7 @@ impl Here {
             page,
             return_to,
             device,
+            is_new,
             cookies,
             fields,
         })
@@ -176,6 +181,7 @@ impl Here {
             page,
             return_to,
             device,
+            is_new,
             cookies,
             fields: sent,
         } = self;
@@ -199,6 +205,7 @@ impl Here {
                 page,
                 return_to,
                 device,
+                is_new,
                 cookies,
                 fields: sent,
             },
@@ -276,7 +283,9 @@ async fn greet(here: Here) -> Response {
     };
     let engine = &here.house().engine;
     let now = here.visit.caller.now;
-    let Ok(who) = engine.authenticate(token, Some(&here.device), now).await else {
+    // A secret that was drawn just now would pass for another device's.
+    let device = Some(here.device.as_str()).filter(|_| !here.is_new);
+    let Ok(who) = engine.authenticate(token, device, now).await else {
         return here.ask_phone(None);
     };
     if here.return_to != HOME {
@@ -414,8 +423,9 @@ pub(crate) async fn bind(house: Arc<LoginHouse>, request: HttpRequest) -> Respon
     }
 }
 
-/// Off to prove the other WeChat (PHO-07).
-async fn prove(here: Here) -> Response {
+/// Off to prove the other WeChat (PHO-07): without the session that the browser may have.
+async fn prove(mut here: Here) -> Response {
+    here.visit.caller.cookies.ignore(Role::Session);
     let apps = &here.house().engine.login().apps;
     let app = apps
         .iter()

@@ -119,12 +119,14 @@ async fn own_phone(ask: &Ask) -> Result<Phone, LoginStop> {
 
 pub(crate) async fn login(ask: Ask) -> Said {
     let typed = ask.body.phone()?;
+    let consent = ask.body.text("consent_version");
+    ask.house.engine.check_phone_login(consent, &ask.device())?;
     let (phone, proof) = proof(&ask, typed).await?;
     let phone = phone.ok_or_else(|| bad("phone"))?;
     let mut request = PhoneLogin {
         phone: &phone,
         proof,
-        consent: ask.body.text("consent_version"),
+        consent,
         fresh: ask.body.flag("fresh"),
         reissued: None,
         device: ask.device(),
@@ -147,6 +149,10 @@ pub(crate) async fn change(ask: Ask) -> Said {
     let typed = ask.body.phone()?;
     // Here `sms_code` proves the new number.
     account::prove(&ask, who, &[Purpose::Reauth], None).await?;
+    if ask.body.some("carrier_token").is_some() {
+        let now = ask.house.clock.now();
+        ask.house.engine.may_change_phone(who, now).await?;
+    }
     let (phone, proof) = proof(&ask, typed).await?;
     let phone = phone.ok_or_else(|| bad("phone"))?;
     let now = ask.house.clock.now();

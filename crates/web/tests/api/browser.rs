@@ -560,6 +560,10 @@ async fn somebody_logs_in_on_the_page() {
         .fill(&page, &[("passcode", &world.digits(P1)), ("act", "enter")])
         .await;
     assert_eq!(done.header("location"), "/welcome");
+    // One who lost the device's cookie is no thief.
+    let device = browser.jar.remove("yufu_device_8421").unwrap();
+    assert!(browser.get("/login").await.text().contains("已登录"));
+    browser.jar.insert("yufu_device_8421".to_owned(), device);
     // Whoever is in goes on.
     assert_eq!(
         browser

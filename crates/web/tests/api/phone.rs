@@ -289,9 +289,29 @@ async fn the_number_is_changed_by_a_fresh_proof() {
     app.post(CHANGE, json!({"carrier_token": "x"}))
         .await
         .no(3009);
+    world.turn(301);
+    let asked = world.others.asked.load(std::sync::atomic::Ordering::SeqCst);
     app.post(CHANGE, json!({"carrier_token": "sim-13800000004"}))
         .await
+        .no(4010);
+    device(&world)
+        .post(LOGIN, json!({"carrier_token": "sim-13800000004"}))
+        .await
+        .no(1003);
+    let body = json!({"carrier_token": "sim-13800000004", "consent_version": TERMS});
+    device(&world).post(LOGIN, body).await.bad("device_secret");
+    let now = world.others.asked.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(now, asked, "no token was spent for nothing");
+    app.post("/user/sms/send", json!({"scene": "verify"}))
+        .await
         .ok();
+    let proof = json!({"sms_code": world.digits("13800000003")});
+    app.post(
+        CHANGE,
+        json!({"carrier_token": "sim-13800000004", "proof": proof}),
+    )
+    .await
+    .ok();
 }
 
 #[tokio::test]

@@ -104,17 +104,34 @@ impl Engine {
         request: PhoneLogin<'_>,
         now: Timestamp,
     ) -> Result<PhoneStep, LoginStop> {
-        self.check_device(&request.device)?;
-        self.check_consent(request.consent)?;
+        self.check_phone_login(request.consent, &request.device)?;
         if request.key.0.unwrap_or_default().len() > MAX_WORD_BYTES {
             let field = "Idempotency-Key";
             return Err(LoginRefusal::BadRequest { field }.into());
         }
         let device = self.device_hash(request.device.secret);
-        let device = device.ok_or(LoginRefusal::BadRequest {
-            field: "device_secret",
-        })?;
+        let device = device.ok_or(LoginRefusal::SessionInvalid)?;
         settled_login!(self.enter_by_phone(&request, device, now))
+    }
+
+    /// What can be refused before the number is known: to be asked before a carrier is, whose
+    /// tokens are good once.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::ConsentRequired`], [`LoginRefusal::BadRequest`].
+    pub fn check_phone_login(
+        &self,
+        consent: &str,
+        device: &Device<'_>,
+    ) -> Result<(), LoginRefusal> {
+        self.check_device(device)?;
+        self.check_consent(consent)?;
+        match self.device_hash(device.secret) {
+            Some(_) => Ok(()),
+            None => Err(LoginRefusal::BadRequest {
+                field: "device_secret",
+            }),
+        }
     }
 
     async fn enter_by_phone(
@@ -511,6 +528,22 @@ impl Engine {
         settled_login!(self.move_phone(auth, phone, proof, now))
     }
 
+    /// Whether the number may be changed now: to be asked before a carrier is.
+    ///
+    /// # Errors
+    /// As [`Engine::change_phone`], before the number is looked at.
+    pub async fn may_change_phone(
+        &self,
+        auth: &Authenticated,
+        now: Timestamp,
+    ) -> Result<(), LoginStop> {
+        settled_login!(async {
+            let acting = self.acting(auth, now).await?;
+            may_change(&acting)?;
+            Ok::<(), LoginHalt>(())
+        })
+    }
+
     async fn move_phone(
         &self,
         auth: &Authenticated,
@@ -519,14 +552,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), LoginHalt> {
         let acting = self.acting(auth, now).await?;
-        let mut user = acting.user;
-        if user.phone.as_ref() == Some(phone) {
+        if acting.user.phone.as_ref() == Some(phone) {
             return Ok(());
         }
-        if user.phone.is_some() && !acting.phone && !acting.identity {
-            let (proofs, after) = (&["phone", "wechat"][..], None);
-            return Err(LoginRefusal::StepUpRequired { proofs, after }.into());
-        }
+        may_change(&acting)?;
+        let mut user = acting.user;
         let mut changes = match proof {
             PhoneProof::Carrier => Vec::new(),
             PhoneProof::None => {
@@ -627,6 +657,15 @@ pub(super) struct Acting {
     pub(super) phone: bool,
     /// Whether an identity was.
     pub(super) identity: bool,
+}
+
+/// A number is changed by a fresh proof of the old one, or of an identity.
+fn may_change(acting: &Acting) -> Result<(), LoginRefusal> {
+    if acting.user.phone.is_none() || acting.phone || acting.identity {
+        return Ok(());
+    }
+    let (proofs, after) = (&["phone", "wechat"][..], None);
+    Err(LoginRefusal::StepUpRequired { proofs, after })
 }
 
 /// A request that asks for the same answer when it comes again.
