@@ -42,9 +42,8 @@ pub async fn role(
 ) -> Result<OpenRole, String> {
     check_gateways(&login.gateways, dev.is_some())?;
     let outbound = OutboundOptions {
-        allow: login.outgoing_allow.clone(),
         dev: dev.is_some(),
-        extra_roots: login.outgoing_roots.clone(),
+        ..login.outbound()
     };
     let fetch: Arc<dyn Fetch> =
         Arc::new(Outbound::new(outbound).map_err(|error| format!("login.outgoing: {error}"))?);

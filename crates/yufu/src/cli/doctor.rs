@@ -42,6 +42,13 @@ pub(super) async fn run(place: &Place, json: bool) -> Result<(), String> {
             for path in platform.into_iter().chain(gateways) {
                 check("sms", sms(path));
             }
+            if let Some(login) = &config.login {
+                let client = crate::fetch::Outbound::new(login.outbound());
+                check(
+                    "outgoing",
+                    client.map(|_| "other servers can be called".to_owned()),
+                );
+            }
             if let Some(path) = &config.master_file {
                 check("key file", private(path));
             }

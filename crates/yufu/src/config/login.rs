@@ -20,6 +20,8 @@ use yufu_dialects::sms::tencent::Tencent;
 use yufu_dialects::sms::{Slot, Template};
 use yufu_dialects::wechat::push::{AesKey, PushKeys};
 
+use crate::fetch::OutboundOptions;
+
 use super::raw::Values;
 use super::{Judge, Reach, address, rate};
 
@@ -455,6 +457,17 @@ impl Item<'_> {
             name: self.values.text("name"),
             secret: self.secret_of_ours("secret")?,
         })
+    }
+}
+
+impl Login {
+    /// What the client for other servers may do.
+    pub fn outbound(&self) -> OutboundOptions {
+        OutboundOptions {
+            allow: self.outgoing_allow.clone(),
+            dev: false,
+            extra_roots: self.outgoing_roots.clone(),
+        }
     }
 }
 
