@@ -277,8 +277,8 @@ impl Engine {
         self.act(decision, scene, usable, request, now).await
     }
 
-    /// Since when the account of a number was silent, when that is long enough to ask its carrier,
-    /// and the account has another way in that its owner would not want to lose (PHO-13).
+    /// Since when the account of a number was silent, when that is long enough to ask its carrier
+    /// (PHO-13).
     pub(super) fn silent_since(&self, holder: Option<&User>, now: Timestamp) -> Option<Timestamp> {
         let holder = holder?;
         let since = holder.seen_at.unwrap_or(holder.created_at);

@@ -21,7 +21,7 @@ use crate::user::{Handle, Profile, User, UserStatus};
 /// How far a push's timestamp may be off.
 const PUSH_WINDOW: Lifetime = Lifetime::minutes(5);
 
-/// What an upstream tells of a user, its signature checked (`docs/facts/login.md` §8).
+/// What an upstream tells of a user, its signature checked (`docs/facts/login.md` §9).
 #[derive(Clone, Copy, Debug)]
 pub struct PushedEvent<'a> {
     /// Our app there.
