@@ -10,6 +10,7 @@ mod con;
 mod del;
 mod gateway;
 mod idn;
+mod known;
 mod lgn;
 mod pho;
 mod rel;
