@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod files;
 mod house;
+mod identities;
 mod pages_http;
 mod people;
 mod policy;

@@ -52,12 +52,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), String> {
             return Err("an export is read twice: give --file a file".to_owned());
         }
         Some(file) => {
-            // The settings help to know the apps, where there are any.
-            let login = doctor.house.store(false).map(|(store, login)| {
-                store.close();
-                login
-            });
-            let login = login.unwrap_or_default();
+            let login = doctor.house.settings()?;
             let scopes = doctor.form.scopes(&login)?;
             let apps = login.apps.iter().map(|app| app.appid.clone()).collect();
             let rules = Rules {
@@ -70,7 +65,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<(), String> {
             examine(&patient, rules, doctor.list).await?
         }
         None => {
-            let (store, login) = doctor.house.store(false)?;
+            let (store, login) = doctor.house.store()?;
             let rules = Rules {
                 scopes: doctor.form.scopes(&login)?,
                 apps: login.apps.iter().map(|app| app.appid.clone()).collect(),
@@ -193,7 +188,8 @@ async fn walk(
         Patient::Export(file, form, scopes) => {
             let (from, bar) = open(file)?;
             let now = clock::real();
-            let read = form.read(from, async |_, rows| {
+            let mut export = form.export(from)?;
+            while let Some((_, rows)) = export.next() {
                 // What is wrong with rows is for the import to say.
                 for row in rows.unwrap_or_default() {
                     if let Some(entry) = entry::judge(row, scopes, now, &mut |_| {}) {
@@ -204,9 +200,7 @@ async fn walk(
                         see(&user, Some(&entry.user));
                     }
                 }
-                Ok(())
-            });
-            read.await?;
+            }
             bar.finish_and_clear();
             Ok(())
         }
@@ -294,7 +288,7 @@ fn report(doctor: &Doctor, findings: &Findings, took: f64) -> String {
     );
     let is_export = doctor.file.is_some();
     let place = match &doctor.file {
-        Some(file) => format!(" --file {}", file.display()),
+        Some(file) => format!(" --file {}{}", file.display(), doctor.form.words()),
         None => doctor.house.words(),
     };
     let shown: Vec<Kind> = KINDS

@@ -6,6 +6,8 @@ use clap::Args;
 use yufu_core::engine::Settings;
 use yufu_core::keyring::MasterKey;
 use yufu_core::login::LoginSettings;
+use yufu_core::store::Store;
+use yufu_core::store::memory::MemoryStore;
 use yufu_store::{Options, SqliteStore};
 use yufu_web::clock;
 
@@ -47,36 +49,60 @@ impl House {
         .collect()
     }
 
-    /// Opens the data alone: what only looks needs no keys. `make` allows a file that is not there
-    /// yet.
-    pub(super) fn store(&self, make: bool) -> Result<(SqliteStore, LoginSettings), String> {
-        let (file, options, login) = if let Some(file) = &self.store {
-            (file.clone(), Options::default(), LoginSettings::default())
-        } else if let Some(data) = &self.place.data {
+    /// The database file, how it is opened, and the rules of the house.
+    fn file(&self) -> Result<(PathBuf, Options, LoginSettings), String> {
+        if let Some(file) = &self.store {
+            return Ok((file.clone(), Options::default(), LoginSettings::default()));
+        }
+        if let Some(data) = &self.place.data {
             let file = sandbox::login_database(data);
-            (file, Options::default(), LoginSettings::default())
-        } else {
-            let path = self.place.config_path().unwrap_or_default();
-            if self.place.config.is_none() && !path.exists() {
-                return Err(nowhere());
-            }
-            let config = read_config(&path)?;
-            let login = config.login;
-            let login = login.ok_or_else(|| format!("{} has no [login]", path.display()))?;
-            let options = Options {
-                max_pages: config.max_pages,
-                ..Options::default()
-            };
-            (login.store_path, options, login.settings.login)
+            return Ok((file, Options::default(), LoginSettings::default()));
+        }
+        let path = self.place.config_path().unwrap_or_default();
+        if self.place.config.is_none() && !path.exists() {
+            return Err(nowhere());
+        }
+        let config = read_config(&path)?;
+        let login = config.login;
+        let login = login.ok_or_else(|| format!("{} has no [login]", path.display()))?;
+        let options = Options {
+            max_pages: config.max_pages,
+            ..Options::default()
         };
-        if !file.exists() && !(make && self.place.data.is_none()) {
-            return Err(format!(
-                "there is no login backend's database {}",
-                file.display()
-            ));
+        Ok((login.store_path, options, login.settings.login))
+    }
+
+    /// The rules of the house alone; the usual ones where none is named.
+    pub(super) fn settings(&self) -> Result<LoginSettings, String> {
+        let is_named = self.place.config.is_some() || self.place.data.is_some();
+        if is_named || self.store.is_some() || Path::new("yufu.toml").exists() {
+            return Ok(self.file()?.2);
+        }
+        Ok(LoginSettings::default())
+    }
+
+    /// Opens the data alone: what only looks needs no keys.
+    pub(super) fn store(&self) -> Result<(SqliteStore, LoginSettings), String> {
+        let (file, options, login) = self.file()?;
+        if !file.exists() {
+            return Err(absent(&file));
         }
         let store = SqliteStore::open(&file, &options).map_err(|error| error.to_string())?;
         Ok((store, login))
+    }
+
+    /// Opens the data to bring something in. A database that is not there yet is made, but not by
+    /// a dry run; and a folder of `yufu dev` has one from the start.
+    pub(super) fn shelf(&self, dry_run: bool) -> Result<Shelf, String> {
+        let (file, options, _) = self.file()?;
+        if !file.exists() && self.place.data.is_some() {
+            return Err(absent(&file));
+        }
+        if !file.exists() && dry_run {
+            return Ok(Shelf::Empty(MemoryStore::default()));
+        }
+        let store = SqliteStore::open(&file, &options).map_err(|error| error.to_string())?;
+        Ok(Shelf::House(store))
     }
 
     /// Opens data and engine.
@@ -91,10 +117,7 @@ impl House {
             return self.place.open_login().await;
         };
         if !file.exists() {
-            return Err(format!(
-                "there is no login backend's database {}",
-                file.display()
-            ));
+            return Err(absent(file));
         }
         let Some(key) = &self.master_key_file else {
             return Err(
@@ -108,6 +131,35 @@ impl House {
         let (options, settings) = (Options::default(), Settings::default());
         home::open(file, &options, 1000, &master, settings, clock::real()).await
     }
+}
+
+/// Where imported accounts go.
+pub(super) enum Shelf {
+    /// To a house.
+    House(SqliteStore),
+    /// Nowhere: there is no house, and nothing is to be written.
+    Empty(MemoryStore),
+}
+
+impl Shelf {
+    /// The port to it.
+    pub(super) fn port(&self) -> &dyn Store {
+        match self {
+            Self::House(store) => store,
+            Self::Empty(store) => store,
+        }
+    }
+
+    /// Ends its writer.
+    pub(super) fn close(self) {
+        if let Self::House(store) = self {
+            store.close();
+        }
+    }
+}
+
+fn absent(file: &Path) -> String {
+    format!("there is no login backend's database {}", file.display())
 }
 
 fn nowhere() -> String {

@@ -386,12 +386,12 @@ impl<'a> List<'a> {
     }
 
     fn complain(&mut self, line: u64, group: &Group, what: What, other: Option<UserId>) {
-        let detail = other.map_or_else(String::new, |other| format!("it is that of {other};"));
+        let detail = other.map_or_else(String::new, |other| other.to_string());
         self.outcome.complaints.push(Complaint {
             line,
             user: group.user.clone(),
             what,
-            detail: detail.trim_end_matches(';').to_owned(),
+            detail,
         });
     }
 

@@ -123,6 +123,22 @@ impl Form {
         self.source.as_deref().unwrap_or(self.from.word())
     }
 
+    /// The words that say the same again, for the next command to type.
+    fn words(&self) -> String {
+        let mut words = String::new();
+        if self.from != Shape::Plain {
+            words += &format!(" --from {}", self.from.word());
+        }
+        let all = [("account", &self.account), ("app", &self.app)];
+        for (option, given) in all
+            .iter()
+            .flat_map(|(o, all)| all.iter().map(move |it| (o, it)))
+        {
+            words += &format!(" --{option} {given}");
+        }
+        words
+    }
+
     /// In which accounts unionids mean something: by the command line, or else by the settings.
     fn scopes(&self, login: &LoginSettings) -> Result<Scopes, String> {
         let mut scopes = Scopes::default();
@@ -153,14 +169,10 @@ impl Form {
         self.app.iter().map(pair).collect()
     }
 
-    /// Reads an export row by row.
-    async fn read(
-        &self,
-        from: impl BufRead,
-        mut each: impl AsyncFnMut(u64, Result<Vec<Row>, String>) -> Result<(), String>,
-    ) -> Result<(), String> {
+    /// Begins to read an export.
+    fn export<R: BufRead>(&self, from: R) -> Result<Export<'_, R>, String> {
         let apps = self.apps()?;
-        let mut reader = Reader::new(from)?;
+        let reader = Reader::new(from)?;
         for names in self.from.needs() {
             if !names.iter().any(|name| reader.has(name)) {
                 return Err(format!(
@@ -170,13 +182,30 @@ impl Form {
                 ));
             }
         }
-        while let Some((line, record)) = reader.next() {
-            let rows = record.map(|record| {
-                shape::rows(self.from, &apps, self.keys, &reader.fields(&record), line)
-            });
-            each(line, rows).await?;
-        }
-        Ok(())
+        Ok(Export {
+            form: self,
+            apps,
+            reader,
+        })
+    }
+}
+
+/// An export that is being read.
+struct Export<'a, R: BufRead> {
+    form: &'a Form,
+    apps: BTreeMap<String, String>,
+    reader: Reader<R>,
+}
+
+impl<R: BufRead> Export<'_, R> {
+    /// What the next row holds, and its line.
+    fn next(&mut self) -> Option<(u64, Result<Vec<Row>, String>)> {
+        let (line, record) = self.reader.next()?;
+        let rows = record.map(|record| {
+            let fields = self.reader.fields(&record);
+            shape::rows(self.form.from, &self.apps, self.form.keys, &fields, line)
+        });
+        Some((line, rows))
     }
 }
 
@@ -285,17 +314,22 @@ fn table(path: &Path, heads: &[&str]) -> Result<csv::Writer<File>, String> {
 }
 
 async fn bring(import: Import) -> Result<(), String> {
-    let (store, login) = import.house.store(true)?;
-    let scopes = import.form.scopes(&login)?;
+    let scopes = import.form.scopes(&import.house.settings()?)?;
     let (from, bar) = open(&import.file)?;
+    let mut export = import.form.export(from)?;
+    // Not before the export is known to be one: what fails makes no database.
+    let store = import.house.shelf(import.dry_run)?;
     let mut reporter = Reporter::new(&import, bar)?;
-    let now = clock::real();
-    let entropy = SystemEntropy;
-    let mut importer = Importer::new(&store, &entropy, import.form.source(), import.dry_run, now);
-    let read = import.form.read(from, async |line, rows| {
-        take(&mut importer, line, rows, &scopes, &mut reporter).await
-    });
-    let read = read.await;
+    let (now, entropy) = (clock::real(), SystemEntropy);
+    let source = import.form.source();
+    let mut importer = Importer::new(store.port(), &entropy, source, import.dry_run, now);
+    let mut read = Ok(());
+    while let Some((line, rows)) = export.next() {
+        read = take(&mut importer, line, rows, &scopes, &mut reporter).await;
+        if read.is_err() {
+            break;
+        }
+    }
     let done = match read {
         Ok(()) => importer.finish(&mut reporter).await,
         Err(error) => Err(error),
