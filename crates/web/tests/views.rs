@@ -418,8 +418,8 @@ fn no_text_is_left_over() {
 #[test]
 fn the_assets_are_small_and_have_lasting_names() {
     let css = view::asset("app.css").expect("the style sheet");
-    // Was 14,000 before a form had a box to tick.
-    assert!(css.bytes.len() < 14_200, "{} bytes of CSS", css.bytes.len());
+    // Was 14,000 before a form had a box to tick, 14,200 before the demo app had accounts.
+    assert!(css.bytes.len() < 15_400, "{} bytes of CSS", css.bytes.len());
     assert!(view::asset("scan.js").expect("the script").bytes.len() < 4 * 1024);
     assert!(view::asset("nothing").is_none());
     assert_eq!(view::asset_url("nothing"), "/assets/nothing");

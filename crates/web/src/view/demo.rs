@@ -1,127 +1,98 @@
-//! The demo app 小屋 Rooms: the other half of the tally, a relying party with its own brand.
+//! The demo app 小屋 Rooms: the other half of the tally, a relying party with its own brand. Here is
+//! how one comes in, and what goes wrong on the way; [`super::rooms`] has the rest.
 
 use askama::Template;
 
 use super::{
     lang::Lang,
-    part::{Face, Field},
+    part::{Field, Problem},
+    rooms::{DemoFrame, frame, hostile_frame},
     sample::{self, Sample},
     text::Text as T,
 };
 
-/// The demo app's front page.
+/// The demo app's front page. Posts `agree` and the way as `act`: `scan`, `native`, `page`, `phone`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "demo_home.html")]
 pub struct DemoHome {
     /// The language.
     pub lang: Lang,
-    /// The same page in the other language.
-    pub lang_href: Option<String>,
-    /// Log in by QR code on this website.
-    pub scan_href: String,
-    /// Log in on this phone: hand over to the native stand-in.
-    pub native_href: String,
-    /// Log in on a page inside the client.
-    pub page_href: String,
+    /// What every page has.
+    pub frame: DemoFrame,
+    /// Where the form posts to.
+    pub action: String,
+    /// The terms were accepted before.
+    pub agreed: bool,
+    /// What went wrong.
+    pub error: Option<Problem>,
     /// Which platform is on the other side, such as `http://127.0.0.1:8084`.
     pub platform: String,
+    /// Which login backend is in between.
+    pub backend: String,
 }
 
-/// What the demo app received.
-#[derive(Clone, Debug, Template)]
-#[template(path = "demo_result.html")]
-pub struct DemoResult {
-    /// The language.
-    pub lang: Lang,
-    /// The token that proves that the form is ours.
-    pub csrf: String,
-    /// Where the form posts to: `act=log_out`, `act=userinfo`, `act=refresh`.
-    pub action: String,
-    /// The nickname.
-    pub name: String,
-    /// The avatar, on our own origin or a `data:` URL.
-    pub avatar: Option<String>,
-    /// The code, masked.
-    pub code: String,
-    /// The state that came back, which was the one sent.
-    pub state: String,
-    /// The token answer, tokens masked.
-    pub token: Vec<Field>,
-    /// The userinfo answer; empty for `snsapi_base`.
-    pub profile: Vec<Field>,
-    /// What was just done, in the demo's words.
-    pub done: Option<DemoDone>,
-}
-
-/// What the demo app just did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DemoDone {
-    /// It called userinfo again.
-    Userinfo,
-    /// It refreshed the token.
-    Refreshed,
-}
-
-impl DemoDone {
-    /// In plain words.
-    #[must_use]
-    pub const fn words(self, lang: Lang) -> &'static str {
-        lang.t(match self {
-            DemoDone::Userinfo => T::DemoDoneUserinfo,
-            DemoDone::Refreshed => T::DemoDoneRefreshed,
-        })
-    }
-}
-
-impl DemoResult {
-    /// The avatar, or the first letter of the nickname.
-    #[must_use]
-    pub fn face(&self) -> Face<'_> {
-        Face {
-            name: &self.name,
-            src: self.avatar.as_deref(),
-            app: false,
-        }
-    }
-}
-
-/// The platform said no.
+/// It did not work, and what to do.
 #[derive(Clone, Debug, Template)]
 #[template(path = "demo_error.html")]
 pub struct DemoError {
     /// The language.
     pub lang: Lang,
-    /// The number; 0 when there was none (a state that does not match, no code).
-    pub errcode: i64,
-    /// The platform's words.
-    pub errmsg: String,
-    /// Try again here.
-    pub again_href: String,
+    /// What every page has.
+    pub frame: DemoFrame,
+    /// The number: of the login API, or of a phone's SDK when it is negative; 0 when there was none
+    /// (a state that is not ours, no answer).
+    pub code: i32,
+    /// The words that came with it.
+    pub msg: String,
+    /// What came with it beside words.
+    pub facts: Vec<Field>,
+    /// What to do: labels and addresses, the likeliest first.
+    pub links: Vec<(String, String)>,
 }
 
 impl DemoError {
-    /// What the number means.
+    /// What the person can do about a number.
     #[must_use]
-    pub const fn meaning(&self) -> &'static str {
-        self.lang.t(match self.errcode {
+    pub const fn advice(code: i32, lang: Lang) -> &'static str {
+        lang.t(match code {
             0 => T::MeansNoCode,
-            -1 => T::MeansBusy,
             -2 => T::NativeCancelled,
             -4 => T::NativeDenied,
-            40001 | 40014 | 41001 => T::MeansBadAccess,
-            40003 => T::MeansBadOpenid,
-            40013 | 41002 => T::MeansBadAppid,
-            40125 | 41004 => T::MeansBadSecret,
-            40029 | 41008 => T::MeansBadCode,
-            40163 => T::MeansUsedCode,
-            40030 | 41003 => T::MeansBadRefresh,
-            42001 => T::MeansOldAccess,
-            42002 => T::MeansOldRefresh,
-            42003 => T::MeansOldCode,
-            42007 => T::MeansPasswordChanged,
-            45009 | 45011 => T::MeansTooOften,
-            48001 | 50001 => T::MeansNoScope,
+            1002 | 3002 | 3003 => T::MeansTooOften,
+            1003 => T::LoginNeedAgree,
+            1004 | 4003 => T::MeansOver,
+            1005 => T::MeansAgain,
+            2001 | 2002 => T::MeansBadCode,
+            2003 | 2007 => T::MeansUsePhone,
+            2004 => T::MeansUpstreamBusy,
+            2005 | 2006 | 2008 => T::MeansAuthorize,
+            3001 => T::ProblemBadPhone,
+            3004 => T::ProblemWrongPasscode,
+            3005 | 3006 => T::ProblemPasscodeExpired,
+            3007 => T::MeansNotSent,
+            3008 => T::MeansCaptcha,
+            3009 => T::MeansCarrier,
+            4001 => T::MeansOtherWechat,
+            4002 => T::MeansWechatTaken,
+            4004 => T::MeansLastWay,
+            4005 | 4011 => T::MeansWhose,
+            4006 => T::MeansDeleting,
+            4007 => T::MeansDisabled,
+            4009 => T::MeansLinkedOther,
+            4010 => T::MeansProveFirst,
+            5001 | 5002 => T::MeansLogInAgain,
+            5003 => T::MeansReplaced,
+            5004 => T::MeansKicked,
+            5005 => T::MeansReused,
+            5006 => T::MeansTooMany,
             _ => T::MeansUnknown,
+        })
+    }
+
+    fn heading(&self) -> &'static str {
+        self.lang.t(match self.code {
+            5001..=5005 => T::RoomsOutTitle,
+            _ => T::DemoErrorTitle,
         })
     }
 }
@@ -192,6 +163,8 @@ impl NativeCode {
 pub struct DemoNative {
     /// The language.
     pub lang: Lang,
+    /// What every page has.
+    pub frame: DemoFrame,
     /// The result.
     pub result: NativeCode,
     /// The call-back address as the app received it, secrets masked.
@@ -210,74 +183,32 @@ impl Sample for DemoHome {
     fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
         let plain = DemoHome {
             lang,
-            lang_href: Some("/demo/?lang=en".to_owned()),
-            scan_href: "/demo/login/scan".to_owned(),
-            native_href: "/demo/login/native".to_owned(),
-            page_href: "/demo/login/page".to_owned(),
+            frame: DemoFrame {
+                wire: Vec::new(),
+                ..frame(lang)
+            },
+            action: "/".to_owned(),
+            agreed: false,
+            error: None,
             platform: "http://127.0.0.1:8084".to_owned(),
+            backend: "http://127.0.0.1:8094".to_owned(),
         };
         vec![
             ("plain", plain.clone()),
             (
-                "hostile",
+                "agree",
                 DemoHome {
-                    platform: sample::HOSTILE.to_owned(),
-                    lang_href: None,
-                    ..plain
-                },
-            ),
-        ]
-    }
-}
-
-impl Sample for DemoResult {
-    const NAME: &'static str = "demo_result";
-
-    fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
-        let plain = DemoResult {
-            lang,
-            csrf: sample::CSRF.to_owned(),
-            action: "/demo/".to_owned(),
-            name: "梅 Mei".to_owned(),
-            avatar: None,
-            code: "051aGx…q1Yz".to_owned(),
-            state: "k3Jf…9a".to_owned(),
-            token: vec![
-                Field::new("access_token", "73_vQ8…mR2w"),
-                Field::new("expires_in", "7200"),
-                Field::new("refresh_token", "73_9xL…0pTc"),
-                Field::new("openid", "oYuFu1aBcDeFgHiJkLmNoPqRsTuV"),
-                Field::new("scope", "snsapi_login"),
-                Field::new("unionid", "oUnIoN1aBcDeFgHiJkLmNoPqRsTu"),
-            ],
-            profile: vec![
-                Field::new("nickname", "梅 Mei"),
-                Field::new("sex", "0"),
-                Field::new("language", ""),
-                Field::new("headimgurl", "http://127.0.0.1:8084/avatar/mei/132"),
-                Field::new("privilege", "[]"),
-            ],
-            done: None,
-        };
-        vec![
-            ("plain", plain.clone()),
-            (
-                "base",
-                DemoResult {
-                    profile: Vec::new(),
-                    done: Some(DemoDone::Refreshed),
+                    error: Some(Problem::Said(lang.t(T::LoginNeedAgree).to_owned())),
                     ..plain.clone()
                 },
             ),
             (
                 "hostile",
-                DemoResult {
-                    name: sample::hostile_person().name,
-                    avatar: Some(sample::PIXEL.to_owned()),
-                    code: sample::HOSTILE.to_owned(),
-                    state: sample::HOSTILE.to_owned(),
-                    profile: vec![Field::new(sample::HOSTILE, sample::HOSTILE.repeat(4))],
-                    done: Some(DemoDone::Userinfo),
+                DemoHome {
+                    frame: hostile_frame(),
+                    agreed: true,
+                    platform: sample::HOSTILE.to_owned(),
+                    backend: sample::HOSTILE.to_owned(),
                     ..plain
                 },
             ),
@@ -289,22 +220,53 @@ impl Sample for DemoError {
     const NAME: &'static str = "demo_error";
 
     fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
-        let error = |errcode, errmsg: &str| DemoError {
+        let error = |code, msg: &str| DemoError {
             lang,
-            errcode,
-            errmsg: errmsg.to_owned(),
-            again_href: "/demo/".to_owned(),
+            frame: frame(lang),
+            code,
+            msg: msg.to_owned(),
+            facts: Vec::new(),
+            links: vec![(lang.t(T::TryAgain).to_owned(), "/".to_owned())],
+        };
+        let hostile = DemoError {
+            frame: hostile_frame(),
+            facts: vec![Field::new(sample::HOSTILE, sample::HOSTILE)],
+            links: vec![(sample::HOSTILE.to_owned(), "/".to_owned())],
+            ..error(9999, sample::HOSTILE)
+        };
+        let kicked = DemoError {
+            facts: vec![Field::new("at", "2026-11-21T10:42:07Z")],
+            ..error(
+                5004,
+                "This device was logged out from elsewhere. Log in again.",
+            )
+        };
+        let withdrawn = DemoError {
+            links: vec![
+                (
+                    lang.t(T::RoomsAuthorize).to_owned(),
+                    "/login/page".to_owned(),
+                ),
+                (lang.t(T::RoomsUsePhone).to_owned(), "/phone".to_owned()),
+            ],
+            ..error(
+                2008,
+                "The user must authorize at WeChat again: begin a WeChat login.",
+            )
         };
         vec![
+            ("withdrawn", withdrawn),
             (
                 "used",
-                error(40163, "code been used, rid: 6740a1b2-0badcafe-1234abcd"),
+                error(
+                    2002,
+                    "This WeChat code was used before. Let the user log in again.",
+                ),
             ),
-            (
-                "no-code",
-                error(0, "no code in the call-back: the person said no"),
-            ),
-            ("hostile", error(99999, sample::HOSTILE)),
+            ("denied", error(-4, "ERR_AUTH_DENIED")),
+            ("no-code", error(0, "state")),
+            ("kicked", kicked),
+            ("hostile", hostile),
         ]
     }
 }
@@ -315,6 +277,7 @@ impl Sample for DemoNative {
     fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
         let native = |result, fields, continue_href| DemoNative {
             lang,
+            frame: frame(lang),
             result,
             callback: "wx0000000000000002://oauth?code=051a…q1Yz&state=k3Jf".to_owned(),
             fields,

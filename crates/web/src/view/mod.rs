@@ -13,6 +13,7 @@ mod lang;
 mod login;
 mod page;
 mod part;
+mod rooms;
 mod sample;
 mod scan;
 mod sign;
@@ -21,12 +22,16 @@ mod text;
 pub use account::{Account, Done, GrantRow, ProfileForm, Sex};
 pub use asset::{Asset, asset, asset_names, asset_url};
 pub use consent::Consent;
-pub use demo::{DemoDone, DemoError, DemoHome, DemoNative, DemoResult, NativeCode};
+pub use demo::{DemoError, DemoHome, DemoNative, NativeCode};
 pub use dev::{DevClient, DevCodes, DevStart, Inbox, InboxItem, IssuedCode};
 pub use lang::Lang;
 pub use login::{Answer, LoginForm, Question};
 pub use page::{ErrorPage, Plain, Trouble};
 pub use part::{Age, App, DevPerson, Face, Field, Moment, Person, Problem, Share};
+pub use rooms::{
+    DemoAsk, DemoDevice, DemoDevices, DemoDone, DemoFrame, DemoLogin, DemoMe, DemoPhone,
+    DemoQuestion, DemoSecurity, DemoStep, WireCall,
+};
 pub use sample::{CSRF, HOSTILE, PIXEL, Sample};
 pub use scan::{Ink, Scan, ScanDone, ScanEnd, ScanState, SelfRedirect};
 pub use sign::{By, ChangePassword, Passcode, PhoneStep, ResetPassword, SignIn, SignUp};
@@ -63,7 +68,8 @@ views! {
     Scan, ScanDone, Consent, ErrorPage, Plain, Account,
     LoginForm, Question,
     DevStart, Inbox, DevCodes,
-    DemoHome, DemoResult, DemoError, DemoNative,
+    DemoHome, DemoError, DemoNative,
+    DemoPhone, DemoQuestion, DemoMe, DemoDevices, DemoSecurity,
 }
 
 fn show<V: Sample>(pages: &mut Vec<(String, String)>) {

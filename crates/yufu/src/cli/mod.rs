@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts a platform with a demo app on this machine; needs nothing.
+    /// Starts a platform, a login backend and a demo app on this machine; needs nothing.
     Dev(Dev),
     /// Serves the platform, the login backend, or both on the network.
     Serve {
@@ -109,6 +109,9 @@ struct Dev {
     /// The demo app's port; the next one unless given.
     #[arg(long)]
     app_port: Option<u16>,
+    /// The login backend's port; the platform's and ten more unless given.
+    #[arg(long)]
+    login_port: Option<u16>,
     /// Keep the data in this folder; without it, everything goes at the end.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -189,6 +192,7 @@ async fn execute(command: Command) -> Result<(), String> {
             sandbox::run(sandbox::DevOptions {
                 port: dev.port,
                 app_port: dev.app_port,
+                login_port: dev.login_port,
                 data: dev.data,
                 json: dev.json,
                 until_stdin_closes: dev.until_stdin_closes,

@@ -1,5 +1,7 @@
-//! `yufu dev`: the same house as `serve`, with a seeded world, an inbox and a demo app beside it.
+//! `yufu dev`: the same house as `serve`, with a seeded world, an inbox, a login backend and a demo
+//! app beside it.
 
+mod backend;
 pub mod demo;
 mod seed;
 
@@ -7,7 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use yufu_core::engine::Settings;
 use yufu_core::keyring::MasterKey;
 use yufu_core::time::Lifetime;
@@ -18,8 +22,10 @@ use yufu_web::house::Front;
 use yufu_web::{House, router, view};
 
 use crate::courier::{self, Delivery};
+use crate::home::Home;
 use crate::ports::SystemEntropy;
-use crate::{home, listen, serve, sweeper};
+use crate::serve::{Ground, OpenRole};
+use crate::{home, listen, login, serve, sweeper};
 
 pub use seed::{SeededClient, SeededPerson, World};
 
@@ -30,6 +36,8 @@ pub struct DevOptions {
     pub port: u16,
     /// The demo app's port; the platform's and one more unless that is 0.
     pub app_port: Option<u16>,
+    /// The login backend's port; the platform's and ten more unless that is 0.
+    pub login_port: Option<u16>,
     /// Where to keep the data; a temporary folder that goes with the process when absent.
     pub data: Option<PathBuf>,
     /// Print one line of JSON when ready.
@@ -146,29 +154,54 @@ pub fn login_database(folder: &Path) -> PathBuf {
     folder.join("login.db")
 }
 
-/// Runs the development server until it is asked to stop.
-///
-/// # Errors
-/// In the user's words, with what to do.
-pub async fn run(options: DevOptions) -> Result<(), String> {
-    let mut signals = serve::Signals::hear()?;
-    let folder = Folder::open(options.data.as_deref())?;
-    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let platform = listen::bind(local(options.port)).await?;
-    let port = platform.local_addr().map_err(|e| e.to_string())?.port();
-    let app_port = match (options.app_port, options.port) {
-        (Some(app_port), _) => app_port,
-        (None, 0) => 0,
-        (None, port) => port.checked_add(1).unwrap_or(0),
-    };
-    let app = listen::bind(local(app_port)).await?;
-    let app_port = app.local_addr().map_err(|e| e.to_string())?.port();
-    let (platform_url, app_url) = (
-        format!("http://127.0.0.1:{port}"),
-        format!("http://127.0.0.1:{app_port}"),
-    );
+/// The addresses of a run, all of them on this machine.
+struct Doors {
+    platform: Door,
+    app: Door,
+    login: Door,
+}
 
-    let clock = Arc::new(Clock::default());
+/// A listener, and the address that leads to it.
+struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    url: String,
+}
+
+impl Door {
+    async fn open(port: u16) -> Result<Self, String> {
+        let listener = listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let address = listener.local_addr().map_err(|e| e.to_string())?;
+        Ok(Self {
+            listener,
+            address,
+            url: format!("http://{address}"),
+        })
+    }
+
+    fn serve(self, router: axum::Router, closing: &watch::Receiver<bool>) -> JoinHandle<()> {
+        tokio::spawn(listen::serve(self.listener, None, router, closing.clone()))
+    }
+}
+
+impl Doors {
+    /// All at once: an address in use is the commonest fault, and nothing was written yet.
+    async fn open(options: &DevOptions) -> Result<Self, String> {
+        let beside = |asked: Option<u16>, more: u16| match (asked, options.port) {
+            (Some(asked), _) => asked,
+            (None, 0) => 0,
+            (None, port) => port.checked_add(more).unwrap_or(0),
+        };
+        Ok(Self {
+            platform: Door::open(options.port).await?,
+            app: Door::open(beside(options.app_port, 1)).await?,
+            login: Door::open(beside(options.login_port, 10)).await?,
+        })
+    }
+}
+
+/// The platform's settings in development.
+fn settings(options: &DevOptions) -> Settings {
     let mut settings = Settings::default();
     if let Some(seconds) = options.poll_hold {
         settings.poll_hold = Lifetime::seconds(seconds.clamp(0, 120));
@@ -177,79 +210,60 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
     settings.number_passcodes.burst = 1000;
     settings.address_passcodes.burst = 1000;
     settings.address_authorizations.burst = 1_000_000;
-    let store_options = Options {
-        max_pages: options.max_pages,
-        ..Options::default()
+    settings
+}
+
+/// Runs the development server until it is asked to stop.
+///
+/// # Errors
+/// In the user's words, with what to do.
+pub async fn run(options: DevOptions) -> Result<(), String> {
+    let mut signals = serve::Signals::hear()?;
+    let doors = Doors::open(&options).await?;
+    let folder = Folder::open(options.data.as_deref())?;
+    // Files that are not ours are refused before anything is written beside them.
+    for file in [database(&folder.path), login_database(&folder.path)] {
+        SqliteStore::inspect(&file).map_err(|error| error.to_string())?;
+    }
+    let (stop, closing) = watch::channel(false);
+    let ground = Ground {
+        clock: Arc::new(Clock::default()),
+        master: master_key(&folder.path)?,
+        options: Options {
+            max_pages: options.max_pages,
+            ..Options::default()
+        },
+        cache_entries: 100_000,
+        keep_events: Lifetime::days(180),
+        closing: closing.clone(),
     };
-    // A file that is not ours is refused before anything is written beside it.
-    SqliteStore::inspect(&database(&folder.path)).map_err(|error| error.to_string())?;
-    let master = master_key(&folder.path)?;
     let home = home::open(
         &database(&folder.path),
-        &store_options,
-        100_000,
-        &master,
-        settings,
-        clock.now(),
+        &ground.options,
+        ground.cache_entries,
+        &ground.master,
+        settings(&options),
+        ground.clock.now(),
     )
     .await?;
-    let world = seed::world(
-        &home.engine,
-        &folder.path,
-        &platform_url,
-        &app_url,
-        clock.now(),
-    )
-    .await?;
-
+    let now = ground.clock.now();
+    let (platform, app, backend) = (&doors.platform.url, &doors.app.url, &doors.login);
+    let world = seed::world(&home.engine, &folder.path, platform, app, now).await?;
+    let asked = backend::settings(&world, &folder.path, platform, app, backend.address);
     let inbox = Arc::new(Inbox::default());
-    let front = Front {
-        public_url: platform_url.clone(),
-        port,
-        trusted_proxies: Vec::new(),
-        poll_host: String::new(),
-        in_client_agent: String::new(),
-        public_metrics: false,
-    };
-    let dev = Dev {
-        people: world.people.iter().map(SeededPerson::view).collect(),
-        clients: world.clients.iter().map(SeededClient::view).collect(),
-        demo_url: app_url.clone(),
+    let dev = login::Dev {
         inbox: inbox.clone(),
     };
-    let house = Arc::new(House::new(
-        home.engine.clone(),
-        clock.clone(),
-        front,
-        Some(dev),
-    ));
-    let demo = demo::router(demo::Demo::new(&world, &platform_url, &app_url));
-
-    let passcode_life = home.engine.settings().passcode_life;
-    let (stop, closing) = watch::channel(false);
-    let tasks = [
-        tokio::spawn(courier::run(
-            home.store.clone(),
-            Delivery::Inbox(inbox),
-            clock.clone(),
-            passcode_life,
-            closing.clone(),
-        )),
-        tokio::spawn(sweeper::run(
-            home.store.clone(),
-            clock,
-            Lifetime::days(180),
-            closing.clone(),
-        )),
-        tokio::spawn(listen::serve(
-            platform,
-            None,
-            router(house.clone()),
-            closing.clone(),
-        )),
-        tokio::spawn(listen::serve(app, None, demo, closing)),
+    let login = login::role(asked, backend.address.port(), &ground, Some(dev)).await?;
+    let platform = platform_role(home, &world, &doors, inbox, &ground);
+    let demo = demo::router(demo::Demo::new(&world, &doors));
+    let ready = ready(&options, &world, &doors, &folder.path);
+    let servers = [
+        doors.platform.serve(platform.router.clone(), &closing),
+        doors.login.serve(login.router.clone(), &closing),
+        doors.app.serve(demo, &closing),
     ];
-    say(&options, &world, &platform_url, &app_url, &folder.path);
+    say!("{ready}");
     if options.until_stdin_closes {
         tokio::select! {
             () = signals.asked_to_stop() => {}
@@ -258,15 +272,63 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
     } else {
         signals.asked_to_stop().await;
     }
-    house.close();
+    (platform.close)();
+    (login.close)();
     let _ = stop.send(true);
-    for task in tasks {
-        let _ = task.await;
+    for server in servers {
+        let _ = server.await;
     }
-    let store = home.store;
-    let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    tokio::join!(platform.end(), login.end());
     drop(folder);
     Ok(())
+}
+
+/// The platform over its data.
+fn platform_role(
+    home: Home,
+    world: &World,
+    doors: &Doors,
+    inbox: Arc<Inbox>,
+    ground: &Ground,
+) -> OpenRole {
+    let front = Front {
+        public_url: doors.platform.url.clone(),
+        port: doors.platform.address.port(),
+        trusted_proxies: Vec::new(),
+        poll_host: String::new(),
+        in_client_agent: String::new(),
+        public_metrics: false,
+    };
+    let dev = Dev {
+        people: world.people.iter().map(SeededPerson::view).collect(),
+        clients: world.clients.iter().map(SeededClient::view).collect(),
+        demo_url: doors.app.url.clone(),
+        inbox: inbox.clone(),
+    };
+    let clock = ground.clock.clone();
+    let house = Arc::new(House::new(home.engine, clock.clone(), front, Some(dev)));
+    let workers = vec![
+        tokio::spawn(courier::run(
+            home.store.clone(),
+            Delivery::Inbox(inbox),
+            clock.clone(),
+            house.engine.settings().passcode_life,
+            ground.closing.clone(),
+        )),
+        tokio::spawn(sweeper::run(
+            home.store.clone(),
+            clock,
+            ground.keep_events,
+            ground.closing.clone(),
+        )),
+    ];
+    OpenRole {
+        store: home.store,
+        router: router(house.clone()),
+        workers,
+        close: Box::new(move || house.close()),
+        finish: Box::pin(async {}),
+    }
 }
 
 /// Waits for the end of the standard input. The read sits on a thread of its own, so the process
@@ -281,29 +343,29 @@ async fn stdin_closes() {
     let _ = told.await;
 }
 
-fn say(options: &DevOptions, world: &World, platform: &str, app: &str, folder: &Path) {
+/// What is said when everything answers: one line for scripts, or a few for people.
+fn ready(options: &DevOptions, world: &World, doors: &Doors, folder: &Path) -> String {
+    let (platform, app, login) = (&doors.platform.url, &doors.app.url, &doors.login.url);
     if options.json {
         let line = serde_json::json!({
             "platform": platform,
             "app": app,
+            "login": login,
             "data_dir": folder,
             "clients": world.clients,
             "people": world.people,
         });
-        say!("{line}");
-        return;
+        return line.to_string();
     }
-    say!("yufu dev is ready. Click here first:  {app}");
-    say!("  platform  {platform}");
-    for client in &world.clients {
-        say!(
-            "  {:8}  {}  {}  {}",
-            client.kind,
-            client.appid,
-            client.secret,
-            client.name
-        );
-    }
+    let mut lines = vec![
+        format!("yufu dev is ready. Click here first:  {app}"),
+        format!("  platform  {platform}"),
+        format!("  login     {login}"),
+    ];
+    lines.extend(world.clients.iter().map(|client| {
+        let (kind, appid, secret) = (&client.kind, &client.appid, &client.secret);
+        format!("  {kind:8}  {appid}  {secret}  {}", client.name)
+    }));
     let people: Vec<String> = world
         .people
         .iter()
@@ -313,11 +375,15 @@ fn say(options: &DevOptions, world: &World, platform: &str, app: &str, folder: &
         .people
         .first()
         .map_or("", |person| person.password.as_str());
-    say!("  people    {} (password {password})", people.join(", "));
+    lines.push(format!(
+        "  people    {} (password {password})",
+        people.join(", ")
+    ));
     if options.data.is_some() {
-        say!("  data      {}", folder.display());
+        lines.push(format!("  data      {}", folder.display()));
     }
-    say!("Stop with Ctrl-C.");
+    lines.push("Stop with Ctrl-C.".to_owned());
+    lines.join("\n")
 }
 
 impl SeededPerson {

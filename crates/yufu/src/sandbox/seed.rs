@@ -325,6 +325,14 @@ async fn one_person(
     })
 }
 
+/// The app's own backend pays its codes, and speaks as it would to WeChat, which has no PKCE.
+fn policy(kind: ClientKind) -> ClientPolicy {
+    ClientPolicy {
+        wechat_compatible: kind == ClientKind::Mobile,
+        ..ClientPolicy::of(kind)
+    }
+}
+
 fn draft(developer: DeveloperId, kind: ClientKind, name: &str, app_url: &str) -> ClientDraft {
     ClientDraft {
         developer,
@@ -337,7 +345,7 @@ fn draft(developer: DeveloperId, kind: ClientKind, name: &str, app_url: &str) ->
             NativeIdentity::default()
         },
         bound: true,
-        policy: ClientPolicy::of(kind),
+        policy: policy(kind),
         status: Status::Approved,
     }
 }
