@@ -209,10 +209,10 @@ fn front(login: &Login, port: u16, is_dev: bool) -> LoginFront {
 
 /// How a gateway tells what became of messages, when it was given a key to do so.
 fn arrivals(gateway: &Gateway) -> Option<Arrivals> {
-    let kind = match gateway.kind {
+    let kind = match &gateway.kind {
         GatewayKind::Aliyun(..) => ReceiptKind::Aliyun,
         GatewayKind::Tencent(..) => ReceiptKind::Tencent,
-        GatewayKind::Webhook { .. } => ReceiptKind::Webhook,
+        GatewayKind::Webhook { peer, .. } => ReceiptKind::Webhook(peer.secret.clone()),
         GatewayKind::Console | GatewayKind::File(_) => return None,
     };
     let key = gateway.receipt_key.as_ref()?;

@@ -72,7 +72,9 @@ impl Webhook {
     }
 }
 
-fn signature(secret: &Secret, timestamp: &str, body: &[u8]) -> String {
+/// The value of [`SIGNATURE_HEADER`] for a body that is signed in the second of
+/// [`TIMESTAMP_HEADER`].
+pub fn signature(secret: &Secret, timestamp: &str, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let mut context = hmac::Context::with_key(&key);
     context.update(timestamp.as_bytes());

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request as HttpRequest;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use yufu_core::engine::login::{Pushed, PushedEvent, PushedKind};
 use yufu_core::login::LoginStop;
 use yufu_core::refusal::Fault;
 use yufu_core::secret::SecretHash;
+use yufu_core::time::Timestamp;
 use yufu_dialects::http::{Params, Request};
 use yufu_dialects::sms::{MAX_SMS_BYTES, SmsError, SmsReceipt, aliyun, tencent, webhook};
 use yufu_dialects::wechat::push::{
@@ -125,20 +126,32 @@ async fn hear(house: &LoginHouse, push: &Push) -> Result<Pushed, Fault> {
 }
 
 impl ReceiptKind {
-    fn read(self, body: &[u8]) -> Result<Vec<SmsReceipt>, SmsError> {
+    /// Whether the body is the gateway's own. Aliyun and Tencent Cloud sign nothing: the key in
+    /// the address is all that they prove.
+    fn is_signed(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
+        let Self::Webhook(secret) = self else {
+            return true;
+        };
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let timestamp = text(webhook::TIMESTAMP_HEADER).unwrap_or("");
+        let signature = text(webhook::SIGNATURE_HEADER).unwrap_or("");
+        webhook::is_signed(secret, timestamp, signature, body, now)
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Vec<SmsReceipt>, SmsError> {
         match self {
             Self::Aliyun => aliyun::read_receipts(body),
             Self::Tencent => tencent::read_receipts(body),
-            Self::Webhook => webhook::read_receipts(body),
+            Self::Webhook(_) => webhook::read_receipts(body),
         }
     }
 
     /// What the gateway wants to hear; for anything else it sends the batch again.
-    const fn thanks(self) -> &'static str {
+    const fn thanks(&self) -> &'static str {
         match self {
             Self::Aliyun => "{\"code\":0,\"msg\":\"OK\"}",
             Self::Tencent => "{\"result\":0,\"errmsg\":\"OK\"}",
-            Self::Webhook => "{}",
+            Self::Webhook(_) => "{}",
         }
     }
 }
@@ -160,12 +173,17 @@ pub(crate) async fn receipts(house: Arc<LoginHouse>, request: HttpRequest) -> Re
         .find(|known| known.gateway == name);
     let Some(kind) = known
         .filter(|known| known.key == key)
-        .map(|known| known.kind)
+        .map(|known| known.kind.clone())
     else {
         return refused(&house, RECEIPTS);
     };
-    let body = form::body_within(request.into_body(), MAX_SMS_BYTES).await;
-    let Some(batch) = body.ok().and_then(|body| kind.read(&body).ok()) else {
+    let (parts, body) = request.into_parts();
+    let body = form::body_within(body, MAX_SMS_BYTES).await;
+    let now = house.clock.now();
+    let signed = body
+        .ok()
+        .filter(|body| kind.is_signed(&parts.headers, body, now));
+    let Some(batch) = signed.and_then(|body| kind.read(&body).ok()) else {
         return refused(&house, RECEIPTS);
     };
     for receipt in batch {

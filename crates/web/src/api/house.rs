@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use yufu_core::engine::Engine;
-use yufu_core::secret::SecretHash;
+use yufu_core::secret::{Secret, SecretHash};
 use yufu_dialects::wechat::push::PushKeys;
 
 use super::envelope::Statuses;
@@ -99,14 +99,14 @@ pub struct Arrivals {
 }
 
 /// How a gateway writes receipts, and what it wants to hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum ReceiptKind {
     /// Aliyun's.
     Aliyun,
     /// Tencent Cloud's.
     Tencent,
-    /// Our own webhook's.
-    Webhook,
+    /// Our own webhook's: signed with the secret that messages to it are signed with.
+    Webhook(Secret),
 }
 
 impl LoginFront {

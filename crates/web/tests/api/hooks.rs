@@ -6,11 +6,12 @@ use serde_json::json;
 use yufu_core::id::ClientId;
 use yufu_core::secret::Secret;
 use yufu_core::subject::Subject;
+use yufu_dialects::sms::webhook;
 use yufu_dialects::wechat::push::{
     AesKey, Fresh, Mode, PushEvent, PushKeys, PushKind, Sealed, Spelling, echo_query, seal,
 };
 
-use crate::world::{P1, PUSH_KEY, PUSH_TOKEN, Raw, World, device, plan, push_keys};
+use crate::world::{GATEWAY_SECRET, P1, PUSH_KEY, PUSH_TOKEN, Raw, World, device, plan, push_keys};
 
 const EVENTS: &str = "/hooks/wechat/events";
 
@@ -338,5 +339,46 @@ async fn receipts_are_taken_from_gateways_with_a_key() {
             (401, ""),
             "{path}"
         );
+    }
+}
+
+#[tokio::test]
+async fn receipts_of_our_own_webhook_are_signed_too() {
+    let world = World::new().await;
+    let secret = Secret::new(GATEWAY_SECRET);
+    let body = json!([{"message_id": "m1", "delivered": true}]).to_string();
+    let now = world.house.clock.now().seconds();
+    let tell = |secret: &Secret, at: i64, signed: &str, sent: &str, key: &str| {
+        let signature = webhook::signature(secret, &at.to_string(), signed.as_bytes());
+        let request = Request::post(format!("/hooks/sms/own?key={key}"))
+            .header(webhook::TIMESTAMP_HEADER, at.to_string())
+            .header(webhook::SIGNATURE_HEADER, signature)
+            .body(Body::from(sent.to_owned()))
+            .unwrap();
+        let world = world.clone();
+        async move { world.raw(request).await }
+    };
+    let raw = tell(&secret, now, &body, &body, "receipt-key").await;
+    assert_eq!((raw.status.as_u16(), raw.text().as_str()), (200, "{}"));
+    let told = world.house.engine.browse().events(10).await.unwrap();
+    let told = told.iter().filter(|event| event.what == "sms.receipt");
+    assert_eq!(told.count(), 1);
+    let other = Secret::new("shared-with-somebody-else");
+    let changed = body.replace("true", "false");
+    for raw in [
+        tell(&secret, now, &body, &body, "wrong").await,
+        tell(&other, now, &body, &body, "receipt-key").await,
+        tell(&secret, now, &body, &changed, "receipt-key").await,
+        tell(&secret, now - 400, &body, &body, "receipt-key").await,
+        tell(&secret, now + 400, &body, &body, "receipt-key").await,
+        world
+            .raw(
+                Request::post("/hooks/sms/own?key=receipt-key")
+                    .body(Body::from(body.clone()))
+                    .unwrap(),
+            )
+            .await,
+    ] {
+        assert_eq!((raw.status.as_u16(), raw.text().as_str()), (401, ""));
     }
 }

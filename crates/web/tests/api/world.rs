@@ -41,6 +41,7 @@ use crate::schema;
 pub(crate) const TERMS: &str = "2026-01";
 pub(crate) const HERE: &str = "http://login.test:8421";
 pub(crate) const SITE: &str = "https://app.example";
+pub(crate) const GATEWAY_SECRET: &str = "shared-with-the-gateway";
 pub(crate) const PUSH_TOKEN: &str = "push-token";
 pub(crate) const PUSH_KEY: [u8; 32] = [7; 32];
 /// Two numbers that take messages.
@@ -309,11 +310,18 @@ pub(crate) fn plan() -> Plan {
                 secret: SecretHash::of(b"orders-secret"),
             }],
             pushes: vec![push_keys("wx9"), push_keys("wx1")],
-            arrivals: vec![Arrivals {
-                gateway: "ali".to_owned(),
-                kind: ReceiptKind::Aliyun,
-                key: SecretHash::of(b"receipt-key"),
-            }],
+            arrivals: vec![
+                Arrivals {
+                    gateway: "ali".to_owned(),
+                    kind: ReceiptKind::Aliyun,
+                    key: SecretHash::of(b"receipt-key"),
+                },
+                Arrivals {
+                    gateway: "own".to_owned(),
+                    kind: ReceiptKind::Webhook(Secret::new(GATEWAY_SECRET)),
+                    key: SecretHash::of(b"receipt-key"),
+                },
+            ],
             is_dev: false,
         },
         upstream: UpstreamSettings::default(),

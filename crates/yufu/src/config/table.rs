@@ -219,7 +219,7 @@ fields! {
     "secret" Shape::Text, "", "webhook: what requests and receipts are signed with. Better: secret_file.";
     "secret_file" Shape::Text, "", "A file that holds it.";
     "path" Shape::Text, "", "file: the file that gets one line of JSON for each passcode.";
-    "receipt_key" Shape::Text, "", "The key that receipts bring as ?key=; without one, none are heard. Better: receipt_key_file.";
+    "receipt_key" Shape::Text, "", "The key that receipts bring as ?key=; without one, none are heard; those of a webhook are signed too. Better: receipt_key_file.";
     "receipt_key_file" Shape::Text, "", "A file that holds it.";
 }
 
