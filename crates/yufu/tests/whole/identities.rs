@@ -129,6 +129,7 @@ fn short(body: &Value) -> Value {
         "phone": body["phone"],
         "status": body["status"],
         "created_at": body["created_at"],
+        "seen_at": body["seen_at"],
         "logins": logins.collect::<Vec<_>>(),
     })
 }

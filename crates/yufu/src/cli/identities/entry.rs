@@ -207,6 +207,7 @@ pub(crate) struct Entry {
     pub(crate) nickname: String,
     pub(crate) avatar: String,
     pub(crate) created_at: Option<Timestamp>,
+    pub(crate) seen_at: Option<Timestamp>,
     pub(crate) disabled: bool,
 }
 
@@ -246,16 +247,14 @@ pub(crate) fn judge(
 }
 
 fn read(row: &Row, scopes: &Scopes, now: Timestamp, faults: &mut Vec<What>) -> Entry {
-    let created_at = match row.created_at.as_str() {
-        "" => None,
-        text => {
-            let at = time_of(text);
-            if at.is_none() {
-                faults.push(What::BadTime);
-            }
-            at
+    let mut time = |text: &str| {
+        let at = time_of(text);
+        if at.is_none() && !text.is_empty() {
+            faults.push(What::BadTime);
         }
+        at
     };
+    let (created_at, seen_at) = (time(&row.created_at), time(&row.seen_at));
     let phone = match row.phone.as_str() {
         "" => None,
         text => {
@@ -293,6 +292,7 @@ fn read(row: &Row, scopes: &Scopes, now: Timestamp, faults: &mut Vec<What>) -> E
         nickname,
         avatar,
         created_at,
+        seen_at,
         disabled: row.disabled,
     }
 }

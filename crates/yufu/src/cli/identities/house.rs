@@ -99,8 +99,12 @@ impl House {
             return Err(absent(&file));
         }
         if !file.exists() && dry_run {
-            return Ok(Shelf::Empty(MemoryStore::default()));
+            return Ok(Shelf::Empty(Box::default()));
         }
+        let options = Options {
+            bulk: true,
+            ..options
+        };
         let store = SqliteStore::open(&file, &options).map_err(|error| error.to_string())?;
         Ok(Shelf::House(store))
     }
@@ -138,7 +142,7 @@ pub(super) enum Shelf {
     /// To a house.
     House(SqliteStore),
     /// Nowhere: there is no house, and nothing is to be written.
-    Empty(MemoryStore),
+    Empty(Box<MemoryStore>),
 }
 
 impl Shelf {
@@ -146,7 +150,7 @@ impl Shelf {
     pub(super) fn port(&self) -> &dyn Store {
         match self {
             Self::House(store) => store,
-            Self::Empty(store) => store,
+            Self::Empty(store) => &**store,
         }
     }
 

@@ -77,10 +77,13 @@ pub(crate) struct Row {
     pub(crate) nickname: String,
     pub(crate) avatar: String,
     pub(crate) created_at: String,
+    pub(crate) seen_at: String,
     pub(crate) disabled: bool,
 }
 
 const USER: &[&str] = &["user", "user_id", "uid"];
+/// `login_date` is where members of ruoyi-vue-pro have it.
+const SEEN: &[&str] = &["seen_at", "last_login_at", "login_date"];
 
 /// The rows that a row of an export holds; none when it is about nothing of ours.
 pub(crate) fn rows(
@@ -144,6 +147,7 @@ fn plain(fields: &Fields<'_>) -> Row {
         nickname: text(&["nickname"]),
         avatar: text(&["avatar"]),
         created_at: text(&["created_at", "create_time"]),
+        seen_at: text(SEEN),
         disabled: says(fields, &["disabled"]),
         ..Row::default()
     }
@@ -176,6 +180,7 @@ fn justauth(fields: &Fields<'_>) -> Vec<Row> {
         nickname: text(&["nick_name"]),
         avatar: text(&["avatar"]),
         created_at: text(&["create_time", "created_at"]),
+        seen_at: text(SEEN),
         ..Row::default()
     }]
 }
@@ -212,6 +217,7 @@ fn ruoyi(fields: &Fields<'_>) -> Vec<Row> {
         nickname: text(&["nickname"]),
         avatar: text(&["avatar"]),
         created_at: text(&["create_time"]),
+        seen_at: text(SEEN),
         ..Row::default()
     }]
 }
@@ -242,6 +248,7 @@ fn casdoor(fields: &Fields<'_>) -> Vec<Row> {
         nickname: text(&["displayName"]),
         avatar: text(&["avatar"]),
         created_at: text(&["createdTime"]),
+        seen_at: text(&["lastSigninTime"]),
         disabled: says(fields, &["is_forbidden"]),
         ..Row::default()
     };
@@ -350,6 +357,7 @@ fn logto(fields: &Fields<'_>) -> Vec<Row> {
         nickname: text(&["name"]),
         avatar: text(&["avatar"]),
         created_at: text(&["created_at"]),
+        seen_at: text(&["last_sign_in_at"]),
         disabled: says(fields, &["is_suspended"]),
         ..Row::default()
     };

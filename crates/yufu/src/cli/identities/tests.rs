@@ -71,6 +71,7 @@ fn entry(line: u64, (user, app, openid, unionid, phone): (u8, &str, &str, &str, 
         nickname: String::new(),
         avatar: String::new(),
         created_at: Some(Timestamp(i64::from(user) * 1000)),
+        seen_at: None,
         disabled: false,
     }
 }
