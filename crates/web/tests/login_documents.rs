@@ -147,6 +147,11 @@ const MEMBERS: &[(&str, &str, &str)] = &[
         "账号将被清除的时间",
     ),
     (
+        "device_secret",
+        "drawn for this call; `cancel_ticket` is good on that device",
+        "本次请求新生成的设备密钥，`cancel_ticket` 限该设备使用",
+    ),
+    (
         "device",
         "platform and name of the device that took the place",
         "取而代之的设备：平台与名称",
@@ -354,7 +359,16 @@ fn every_member_of_a_refusals_data_is_explained() {
     });
     let mut told: BTreeSet<String> = told.collect();
     // Those that no sample has.
-    told.extend(["incident", "merge_ticket", "cancel_ticket", "after"].map(str::to_owned));
+    told.extend(
+        [
+            "incident",
+            "merge_ticket",
+            "cancel_ticket",
+            "device_secret",
+            "after",
+        ]
+        .map(str::to_owned),
+    );
     let explained: BTreeSet<String> = MEMBERS
         .iter()
         .map(|(name, ..)| (*name).to_owned())

@@ -143,6 +143,9 @@ refusals! {
         deletable_at: Timestamp = Timestamp::from_seconds(1_900_000_000),
         /// What takes the deletion back and logs in; only for whoever proved to be the owner.
         cancel_ticket: Option<Secret> = None,
+        /// The device secret that was drawn for the call: the ticket is that device's. `None` for
+        /// whoever brought one.
+        device_secret: Option<Secret> = None,
     },
     /// The account is disabled.
     4007 Disabled,

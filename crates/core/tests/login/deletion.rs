@@ -149,7 +149,8 @@ async fn del_03_a_fresh_proof_closes_the_account_and_says_when_it_ends() {
         refusal,
         LoginRefusal::Deleting {
             deletable_at: until,
-            cancel_ticket: None
+            cancel_ticket: None,
+            device_secret: None,
         }
     );
 }

@@ -583,7 +583,7 @@ async fn closed_and_ending_accounts_are_not_entered() {
     world.set_status(user, UserStatus::Deleting(at(1000))).await;
     let outcome = refused(world.arrive("mobile", gives("o1", None), mine, NOW).await);
     assert!(
-        matches!(outcome, LoginRefusal::Deleting { deletable_at, cancel_ticket: Some(_) } if deletable_at == at(1000))
+        matches!(outcome, LoginRefusal::Deleting { deletable_at, cancel_ticket: Some(_), .. } if deletable_at == at(1000))
     );
     assert!(
         world

@@ -196,6 +196,7 @@ async fn only_accounts_that_may_be_entered_and_have_something_are_merged() {
             Some(LoginRefusal::Deleting {
                 deletable_at: at(DAY),
                 cancel_ticket: None,
+                device_secret: None,
             }),
         ),
     ] {

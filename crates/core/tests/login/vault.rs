@@ -585,7 +585,8 @@ async fn a_shown_token_opens_no_account_that_may_not_be_entered() {
         stopped(stop),
         LoginRefusal::Deleting {
             deletable_at: at(DAY),
-            cancel_ticket: None
+            cancel_ticket: None,
+            device_secret: None,
         }
     );
 }

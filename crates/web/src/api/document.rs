@@ -285,6 +285,8 @@ fn schemas() -> Value {
     let session = json!({"token": text(), "refresh_token": text(), "expires_in": number(),
         "is_bind": flag(), "uid": text(), "profile": profile, "access_token": text(),
         "upstream_unverified": flag()});
+    let mut phone_session = session.clone();
+    envelope::put(&mut phone_session, "device_secret", Some(text()));
     let list = |of: Value| json!({"type": "array", "items": of});
     let codes: Vec<u16> = LoginRefusal::all().iter().map(LoginRefusal::code).collect();
     let mut schemas = json!({
@@ -295,6 +297,7 @@ fn schemas() -> Value {
         "RefusedData": refused_data(),
         "Nothing": object(json!({}), &[]),
         "Session": object(session.clone(), &["token", "refresh_token", "expires_in", "is_bind", "uid", "profile"]),
+        "PhoneSession": object(phone_session, &["token", "refresh_token", "expires_in", "is_bind", "uid", "profile"]),
         "Refreshed": object(json!({"token": text(), "refresh_token": text(), "expires_in": number(), "is_bind": flag(), "uid": text()}),
             &["token", "refresh_token", "expires_in", "is_bind", "uid"]),
         "LoginAnswer": {"oneOf": [{"$ref": "#/components/schemas/Session"}, {"$ref": "#/components/schemas/Unbound"}]},
@@ -402,7 +405,7 @@ fn refused_data() -> Value {
             "field": text(), "incident": text(), "retry_after": {"type": "integer", "minimum": 1},
             "left": number(), "reason": text(), "other": text(),
             "candidates": {"type": "array", "items": candidate()}, "account": candidate(), "merge_ticket": text(),
-            "deletable_at": number(), "cancel_ticket": text(),
+            "deletable_at": number(), "cancel_ticket": text(), "device_secret": text(),
             "proofs": {"type": "array", "items": text()}, "after": number(),
             "at": number(), "device": text(),
         }),

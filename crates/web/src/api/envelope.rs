@@ -151,9 +151,11 @@ pub(crate) fn data(refusal: &LoginRefusal) -> Map<String, Value> {
         R::Deleting {
             deletable_at,
             cancel_ticket,
+            device_secret,
         } => {
             let mut value = json!({ "deletable_at": deletable_at.seconds() });
             put(&mut value, "cancel_ticket", shown(cancel_ticket));
+            put(&mut value, "device_secret", shown(device_secret));
             value
         }
         R::StepUpRequired { proofs, after } => {

@@ -3,6 +3,7 @@
 use serde_json::json;
 use yufu_core::engine::login::{PasscodeRequest, PhoneLogin, PhoneProof, PhoneStep};
 use yufu_core::login::{LoginRefusal, LoginStop, Purpose};
+use yufu_core::secret::Secret;
 use yufu_core::ticket::Scene;
 use yufu_core::time::Timestamp;
 use yufu_core::user::Phone;
@@ -120,7 +121,13 @@ async fn own_phone(ask: &Ask) -> Result<Phone, LoginStop> {
 pub(crate) async fn login(ask: Ask) -> Said {
     let typed = ask.body.phone()?;
     let consent = ask.body.text("consent_version");
-    ask.house.engine.check_phone_login(consent, &ask.device())?;
+    // A device whose first call this is has no secret yet: a one-tap login needs no other call.
+    let drawn = ask.house.engine.device_secret(ask.device_secret())?;
+    let mut device = ask.device();
+    if let Some(drawn) = &drawn {
+        device.secret = Some(drawn.expose());
+    }
+    ask.house.engine.check_phone_login(consent, &device)?;
     let (phone, proof) = proof(&ask, typed).await?;
     let phone = phone.ok_or_else(|| bad("phone"))?;
     let mut request = PhoneLogin {
@@ -129,19 +136,45 @@ pub(crate) async fn login(ask: Ask) -> Said {
         consent,
         fresh: ask.body.flag("fresh"),
         reissued: None,
-        device: ask.device(),
+        device,
         key: ask.key(),
     };
     let done = loop {
         let now = ask.house.clock.now();
-        match ask.house.engine.phone_login(request, now).await? {
+        let step = ask.house.engine.phone_login(request, now).await;
+        match step.map_err(|stop| on_device(stop, drawn.as_ref()))? {
             PhoneStep::Done(done) => break done,
             PhoneStep::AskCarrier { since } => {
                 request.reissued = Some(reissued(&ask.house, &phone, since).await);
             }
         }
     };
-    Ok(with_session(&ask, exchange::logged_in(&done), &done))
+    let mut data = exchange::logged_in(&done);
+    put(
+        &mut data,
+        "device_secret",
+        drawn.as_ref().map(Secret::expose),
+    );
+    let good = with_session(&ask, data, &done);
+    Ok(with_device(&ask, good, drawn.as_ref()))
+}
+
+/// A ticket that a refusal brings is good on its device alone: a device that was drawn just now
+/// must hear who it is.
+fn on_device(stop: LoginStop, drawn: Option<&Secret>) -> LoginStop {
+    match stop {
+        LoginStop::Refused(LoginRefusal::Deleting {
+            deletable_at,
+            cancel_ticket: Some(ticket),
+            ..
+        }) => LoginRefusal::Deleting {
+            deletable_at,
+            cancel_ticket: Some(ticket),
+            device_secret: drawn.cloned(),
+        }
+        .into(),
+        stop => stop,
+    }
 }
 
 pub(crate) async fn change(ask: Ask) -> Said {

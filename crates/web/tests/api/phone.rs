@@ -5,7 +5,7 @@ use yufu_core::limit::Rate;
 use yufu_core::time::Lifetime;
 use yufu_web::api::sms::SendFailure;
 
-use crate::world::{P1, P2, TERMS, World, device, plan};
+use crate::world::{P1, P2, TERMS, World, cookies, device, plan};
 
 const SEND: &str = "/user/sms/send";
 const LOGIN: &str = "/user/phone/login";
@@ -177,10 +177,6 @@ async fn logging_in_by_number_refuses() {
         body[name] = value;
         body
     };
-    device(&world)
-        .post(LOGIN, good.clone())
-        .await
-        .bad("device_secret");
     app.post(LOGIN, with("consent_version", Value::Null))
         .await
         .no(1003);
@@ -298,8 +294,6 @@ async fn the_number_is_changed_by_a_fresh_proof() {
         .post(LOGIN, json!({"carrier_token": "sim-13800000004"}))
         .await
         .no(1003);
-    let body = json!({"carrier_token": "sim-13800000004", "consent_version": TERMS});
-    device(&world).post(LOGIN, body).await.bad("device_secret");
     let now = world.others.asked.load(std::sync::atomic::Ordering::SeqCst);
     assert_eq!(now, asked, "no token was spent for nothing");
     app.post("/user/sms/send", json!({"scene": "verify"}))
@@ -338,4 +332,69 @@ async fn the_number_is_changed_by_wechat_too() {
     )
     .await
     .no(1004);
+}
+
+#[tokio::test]
+async fn a_device_of_which_nobody_heard_logs_in_by_number_alone() {
+    let world = World::new().await;
+    // By the carrier's word, and by a passcode that another device asked for.
+    let mut app = device(&world);
+    let tap = json!({"carrier_token": "sim-13800000001", "consent_version": TERMS});
+    let said = app.post(LOGIN, tap.clone()).await;
+    app.keep(&said);
+    let first = said.ok();
+    app.device = Some(first["device_secret"].as_str().unwrap().to_owned());
+    app.get("/user/me").await.ok();
+    let refresh = json!({"refresh_token": first["refresh_token"]});
+    let said = app.post("/user/session/refresh", refresh).await;
+    app.keep(&said);
+    said.ok();
+    let digits = device(&world).passcode(P1, "login").await;
+    let body = json!({"phone": P1, "sms_code": digits, "consent_version": TERMS});
+    let second = device(&world).post(LOGIN, body).await.ok();
+    assert_eq!(second["uid"], first["uid"]);
+    assert_ne!(second["device_secret"], first["device_secret"]);
+    // Whoever proves a device keeps it; what is none of ours is no device.
+    let known = app.post(LOGIN, tap.clone()).await.ok();
+    assert!(known.get("device_secret").is_none());
+    let mut junk = device(&world);
+    junk.device = Some("1".repeat(39));
+    let drawn = junk.post(LOGIN, tap).await.ok();
+    assert_eq!(drawn["device_secret"].as_str().unwrap().len(), 39);
+    // Nobody gets one for nothing.
+    let nothing = json!({"carrier_token": "forged", "consent_version": TERMS});
+    let refused = device(&world).post(LOGIN, nothing).await.no(3009);
+    assert!(refused.get("device_secret").is_none());
+}
+
+#[tokio::test]
+async fn a_browser_of_which_nobody_heard_gets_its_device_as_a_cookie() {
+    let world = World::new().await;
+    let mut page = device(&world);
+    page.headers
+        .push(("origin", "https://app.example.com".to_owned()));
+    let tap = json!({"carrier_token": "sim-13800000001", "consent_version": TERMS});
+    let said = page.post(LOGIN, tap).await;
+    let cookies = cookies(&said.headers);
+    let data = said.ok();
+    let kept = cookies
+        .iter()
+        .find(|(name, _)| name.starts_with("yufu_device"));
+    assert_eq!(kept.unwrap().1, data["device_secret"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn a_new_device_may_take_a_deletion_back_that_it_hears_of() {
+    let world = World::new().await;
+    let mut app = device(&world);
+    let uid = app.by_phone(P1).await.ok()["uid"].clone();
+    app.post("/user/account/delete", json!({})).await.ok();
+    let mut new = device(&world);
+    let tap = json!({"carrier_token": "sim-13800000001", "consent_version": TERMS});
+    let refused = new.post(LOGIN, tap).await.no(4006);
+    let ticket = json!({"cancel_ticket": refused["cancel_ticket"]});
+    const CANCEL: &str = "/user/account/delete/cancel";
+    new.post(CANCEL, ticket.clone()).await.no(4003);
+    new.device = Some(refused["device_secret"].as_str().unwrap().to_owned());
+    assert_eq!(new.post(CANCEL, ticket).await.ok()["uid"], uid);
 }

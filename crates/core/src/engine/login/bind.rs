@@ -744,6 +744,7 @@ pub(super) fn enterable(user: &User) -> Result<(), LoginRefusal> {
         (UserStatus::Deleting(deletable_at), _) => Err(LoginRefusal::Deleting {
             deletable_at,
             cancel_ticket: None,
+            device_secret: None,
         }),
         (_, Some(_)) => Err(LoginRefusal::Disabled),
         (_, None) => Err(LoginRefusal::TicketInvalid),

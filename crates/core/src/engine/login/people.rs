@@ -276,6 +276,7 @@ impl Engine {
         Err(LoginRefusal::Deleting {
             deletable_at,
             cancel_ticket: Some(minted.secret),
+            device_secret: None,
         }
         .into())
     }

@@ -147,6 +147,7 @@ impl Kept {
             Self::Deleting { at, ticket } => Err(LoginRefusal::Deleting {
                 deletable_at: at,
                 cancel_ticket: Some(ticket),
+                device_secret: None,
             }),
             Self::Refused(code) => Err(LoginRefusal::all()
                 .into_iter()
