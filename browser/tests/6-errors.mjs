@@ -2,6 +2,7 @@
 // and never a redirect to an address that was not checked.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
+import { greeted, start } from '../lib/people.mjs';
 
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
@@ -78,8 +79,7 @@ test('errors: addresses that lead nowhere', async (t) => {
 test('errors: a login begun in another browser is not taken over', async (t) => {
   const { house } = t;
   const [mine, other] = [await t.page({ lang: 'en-GB' }), await t.page({ lang: 'en-GB' })];
-  await mine.goto(house.app);
-  await mine.click('a[href="/login/page"]');
+  await start(mine, house, 'page');
   await mine.waitForURL(/\/interaction\//);
   await other.goto(mine.url());
   assert.match(await other.locator('h1').innerText(), /over/);
@@ -95,11 +95,10 @@ test('errors: a code for one browser is not accepted from another', async (t) =>
   mine.on('request', (request) => {
     if (request.url().includes('/callback/page?')) back = request.url();
   });
-  await mine.goto(house.app);
-  await mine.click('a[href="/login/page"]');
+  await start(mine, house, 'page');
   await mine.locator('button.person').first().click();
   await mine.click('button[value=allow]');
-  await mine.waitForURL(/\/me/);
+  await greeted(mine, house, '梅 Zoé 🐟');
   assert.match(back, /code=/);
   // Neither elsewhere nor here a second time.
   for (const page of [other, mine]) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from '../lib/suite.mjs';
-import { sel, signIn } from '../lib/people.mjs';
+import { sel, signIn, start } from '../lib/people.mjs';
 
 /** A website that embeds the QR code as its documentation says, and where the login returns to. */
 async function website(t) {
@@ -129,8 +129,8 @@ test('wxLogin: only registered hosts may frame the code, and nobody anything els
 
   // A question and a sign-in page refuse even the hosts that may show the code.
   const person = await page.context().newPage();
-  await person.goto(house.app);
-  await person.click('a[href="/login/page"]');
+  await start(person, house, 'page');
+  await person.waitForURL(/\/interaction\//);
   const question = person.url();
   const confirm = await person.request.get(qr).then((answer) => answer.text());
   const uuid = /data-uuid="([^"]+)"/.exec(confirm)[1];

@@ -2,7 +2,7 @@
 // address is opened once, and what scripts may see is tried.
 import assert from 'node:assert/strict';
 import { test } from '../lib/suite.mjs';
-import { sel, signIn, signInAt, start } from '../lib/people.mjs';
+import { greeted, sel, signIn, signInAt, start } from '../lib/people.mjs';
 
 test('headers: every page, signed in and out', async (t) => {
   const { house } = t;
@@ -44,7 +44,7 @@ test('headers: cookies are out of reach, and no secret is in an address that lea
   await start(page, house, 'page');
   await signIn(page, house.person('mei'));
   await page.click(sel.allow);
-  await page.waitForURL(/\/me/);
+  await greeted(page, house, '梅 Zoé 🐟');
   await page.goto(`${house.platform}/account?lang=en`);
   const cookies = await page.context().cookies();
   const names = cookies.map(({ name }) => name.replace(/_\d+$/, '')).sort();

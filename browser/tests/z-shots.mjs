@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from '../lib/suite.mjs';
-import { confirmAddress, greeted, logOut, passcode, sel, signIn, signInAt, start } from '../lib/people.mjs';
+import {
+  bind, confirmAddress, greeted, logOut, passcode, proveNumber, sel, signIn, signInAt, start, typePasscode,
+} from '../lib/people.mjs';
 
 const MOST_BYTES = 120_000;
 
@@ -31,9 +33,8 @@ const VIEWS = {
 };
 /** Which views of a page are kept, where not all are. */
 const PICTURED = {
-  demo: ['phone', 'desktop', 'phone.zh'],
+  demo: ['phone', 'desktop', 'phone.zh', 'phone.dark'],
   'sign-in': ['phone', 'desktop', 'phone.zh'],
-  result: ['phone', 'desktop'],
   account: ['phone', 'desktop'],
 };
 const view = (name) => ({ lang: 'en-GB', ...VIEWS[name] });
@@ -45,7 +46,7 @@ for (const name of ['phone', 'desktop', 'phone.zh', 'phone.dark']) {
     await page.goto(house.app);
     const shown = (what) => PICTURED[what]?.includes(name) ?? true;
     if (shown('demo')) await shoot(t, page, `demo.${name}`);
-    await page.click('a[href="/login/page"]');
+    await start(page, house, 'page');
     await page.waitForURL(/\/interaction\//);
     if (shown('sign-in')) await shoot(t, page, `sign-in.${name}`);
     await signIn(page, house.person('mei'));
@@ -53,7 +54,6 @@ for (const name of ['phone', 'desktop', 'phone.zh', 'phone.dark']) {
     await shoot(t, page, `consent.${name}`);
     await page.click(sel.allow);
     await greeted(page, house, '梅 Zoé 🐟');
-    if (shown('result')) await shoot(t, page, `result.${name}`, { whole: name === 'desktop' });
     await logOut(page, house);
     await start(page, house, 'native');
     await page.waitForSelector(sel.consent);
@@ -177,7 +177,101 @@ test('shots: a no, and what the app may not have any more', async (t) => {
   await page.click('button[value=revoke]');
   await page.waitForSelector('.done[role=status]');
   await page.goto(`${house.app}/me`);
-  await page.click('button[value=userinfo]');
-  await page.getByText('40001').first().waitFor();
+  await page.click('button[value=again]');
+  await page.getByText('2008').first().waitFor();
   await shoot(t, page, 'demo-error.phone');
+});
+
+for (const name of ['phone', 'desktop', 'phone.zh', 'phone.dark']) {
+  test(`shots: an account of the demo app (${name})`, async (t) => {
+    const { house } = t;
+    const page = await t.page(view(name));
+    const phone = name === 'phone';
+    const take = (what, options) => shoot(t, page, `rooms-${what}.${name}`, options);
+    await start(page, house, 'page');
+    await signIn(page, house.person('mei'));
+    await page.click(sel.allow);
+    await page.waitForURL(`${house.app}/bind`);
+    await take('bind');
+    await page.fill('#phone', '13900008888');
+    await page.click('button[value=send]');
+    await page.waitForSelector('#passcode');
+    if (phone) await take('passcode');
+    await typePasscode(page, house, '13900008888');
+    await greeted(page, house, '梅 Zoé 🐟');
+    await take('me');
+    if (phone || name === 'desktop') {
+      await page.locator('.wire summary').nth(0).scrollIntoViewIfNeeded();
+      await page.locator('.wire summary').nth(1).click();
+      await page.evaluate(() => scrollTo(0, document.querySelector('.wire').offsetTop - 20));
+      await take('wire');
+    }
+    await page.click('button[value=again]');
+    await page.waitForSelector('.done code');
+    if (phone) await take('again');
+    const second = await page.context().newPage();
+    await start(second, house, 'page', '/device/2');
+    await greeted(second, house, '梅 Zoé 🐟', '/device/2');
+    await page.goto(`${house.app}/devices`);
+    await take('devices');
+    await page.goto(`${house.app}/security`);
+    await take('security', { whole: true });
+    if (!phone && name !== 'phone.zh') return;
+    await page.click('a[href="/delete"]');
+    await take('delete');
+    await page.click('button[value=own]');
+    await typePasscode(page, house, '13900008888');
+    await page.waitForSelector('main a.primary');
+    await take('deleted');
+    await start(page, house, 'page');
+    await page.waitForSelector('button[value=cancel]');
+    await take('cancel');
+    await page.click('button[value=cancel]');
+    await greeted(page, house, '梅 Zoé 🐟');
+    await second.bringToFront();
+    await page.goto(`${house.app}/change`);
+    await page.click('button[value=own]');
+    if (phone) await take('change');
+    await typePasscode(page, house, '13900008888', 'prove');
+    await page.waitForSelector('#phone');
+    if (phone) await take('change-number');
+  });
+}
+
+test('shots: whose account is it, and a device that was logged out', async (t) => {
+  const { house } = t;
+  const page = await t.page(view('phone'));
+  await start(page, house, 'phone');
+  await shoot(t, page, 'rooms-phone.phone');
+  await proveNumber(page, house, '13900009999');
+  await page.waitForURL(`${house.app}/me`);
+  const second = await page.context().newPage();
+  await start(second, house, 'phone', '/device/2');
+  await proveNumber(second, house, '13900009999');
+  await second.waitForURL(/\/device\/2\/me/);
+  await second.goto(`${house.app}/device/2/devices`);
+  await second.click('button[value=remove]');
+  await second.waitForSelector('.done');
+  await shoot(t, second, 'rooms-removed.phone');
+  await page.goto(`${house.app}/me`);
+  await page.getByText('5004').first().waitFor();
+  await shoot(t, page, 'rooms-out.phone');
+  await start(page, house, 'page');
+  await signIn(page, house.person('mei'));
+  await page.click(sel.allow);
+  await bind(page, house, '13900009999');
+  await page.waitForSelector('button[value=confirm]');
+  await shoot(t, page, 'rooms-confirm.phone');
+  await page.click('button[value=confirm]');
+  await greeted(page, house, '梅 Zoé 🐟');
+  const other = await t.page(view('phone'));
+  await start(other, house, 'page');
+  await signIn(other, house.person('wei'));
+  await other.click(sel.allow);
+  await bind(other, house, '13900009999');
+  await other.waitForSelector('button[value=replace]');
+  await shoot(t, other, 'rooms-taken.phone');
+  await other.click('button[value=replace]');
+  await other.waitForSelector('button[value=other]');
+  await shoot(t, other, 'rooms-prove.phone');
 });

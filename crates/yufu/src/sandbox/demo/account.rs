@@ -10,7 +10,7 @@ use yufu_web::view::{
 
 use super::api::{Answer, masked};
 use super::visit::{Aim, DEVICES, Knock, Seat, base};
-use super::{enter, failed, page, refused};
+use super::{enter, page, refused};
 
 /// Reads a page of somebody's own: what is left of an errand is dropped, and the wire tells what
 /// the last act did, or this reading alone.
@@ -85,11 +85,6 @@ pub(super) async fn act(knock: &Knock) -> Response {
             knock.leave("/me")
         }
         5001..=5005 => enter::ended(knock, &answer),
-        2008 => {
-            let again = knock.seat().again();
-            let links = [(T::RoomsAuthorize, again.as_str()), (T::RoomsHome, "/me")];
-            failed(knock, 2008, &answer.msg, Vec::new(), &links)
-        }
         _ => refused(knock, &answer),
     }
 }

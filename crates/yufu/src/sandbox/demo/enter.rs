@@ -82,9 +82,9 @@ pub(super) async fn begin(knock: &Knock, way: ClientKind, aim: Aim) -> Response 
         },
         "app": way.word(),
         "mode": match way {
-            ClientKind::Website => "qr",
             ClientKind::Mobile => "app",
-            ClientKind::Service => "web",
+            // A browser goes there itself, and its tabs do not end each other's logins.
+            ClientKind::Website | ClientKind::Service => "web",
         },
         "platform": if is_native { "ios" } else { "web" },
         "device_id": knock.device_name(),
