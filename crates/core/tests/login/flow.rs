@@ -887,7 +887,7 @@ async fn linking_takes_what_is_free_and_refuses_what_is_not() {
     let none = world.engine.unlink(&auth, Provider::Wechat, at(299)).await;
     assert_eq!(
         refused(none),
-        LoginRefusal::BadRequest { field: "provider" }
+        LoginRefusal::BadRequest { field: "wechat" }
     );
 }
 

@@ -393,8 +393,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
         .refuses(exchange![4002, 4006, 4009]),
     row(Post, "/user/wechat/unlink", "wechat", "Takes the upstream identities from the account, by a fresh proof of what is left.", Data("Identities"), call!(wechat::unlink))
         .auth(Auth::Session)
-        .reads(&[SMS_CODE, PROOF])
-        .refuses(exchange![3004, 3005, 3006, 4004, 4006, 4010]),
+        .reads(&[SMS_CODE])
+        .refuses(&[3004, 3005, 3006, 4004, 4006, 4010]),
     // --- phone ----------------------------------------------------------------------------------
     row(Post, "/user/sms/send", "phone", "Sends a passcode.", Data("Sent"), call!(phone::send))
         .auth(Auth::Maybe)

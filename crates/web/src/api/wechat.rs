@@ -353,8 +353,17 @@ pub(crate) async fn link(ask: Ask) -> Said {
 
 pub(crate) async fn unlink(ask: Ask) -> Said {
     let who = ask.who()?;
-    account::prove(&ask, who, &[Purpose::Reauth], ask.body.some("sms_code")).await?;
     let engine = &ask.house.engine;
+    // Before the passcode is spent: somebody without a WeChat unlinks nothing.
+    let person = engine.person(who).await?;
+    let mut linked = person.identities.iter();
+    if !linked.any(|identity| identity.provider == Provider::Wechat) {
+        return Err(bad("wechat"));
+    }
+    // The number is what is left, so a WeChat proves nothing here, and none is asked for.
+    if let Some(digits) = ask.body.some("sms_code") {
+        engine.prove_phone(who, digits, ask.now()).await?;
+    }
     engine
         .unlink(who, Provider::Wechat, ask.house.clock.now())
         .await?;

@@ -725,16 +725,29 @@ async fn an_identity_is_linked_and_unlinked() {
         .post(link, json!({"code": world.code("mei"), "state": state}))
         .await
         .no(4002);
+    // Nothing is spent on somebody who has nothing to unlink.
+    let digits = other.passcode(P2, "verify").await;
     other
-        .post("/user/wechat/unlink", json!({}))
+        .post("/user/wechat/unlink", json!({"sms_code": digits}))
         .await
-        .bad("provider");
+        .bad("wechat");
+    let proved = json!({"phone": P1, "proof": {"sms_code": digits}});
+    let taken = other.post("/user/phone/change", proved).await;
+    taken.bad("sms_code");
     // Off again, by a fresh proof of the number.
     world.turn(600);
     assert_eq!(
         app.post("/user/wechat/unlink", json!({})).await.no(4010)["proofs"],
         json!(["phone"])
     );
+    // A WeChat proves nothing here, and its code is not paid.
+    let state = app.prepare(json!({"purpose": "reauth"})).await["state"].clone();
+    let paid = world.platform.count("/access_token");
+    let proof = json!({"code": world.code("mei"), "state": state});
+    app.post("/user/wechat/unlink", json!({ "proof": proof }))
+        .await
+        .no(4010);
+    assert_eq!(world.platform.count("/access_token"), paid);
     let digits = app.passcode(P1, "verify").await;
     let data = app
         .post("/user/wechat/unlink", json!({"sms_code": digits}))

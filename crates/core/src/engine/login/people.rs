@@ -486,7 +486,7 @@ impl Engine {
         let acting = self.acting(auth, now).await?;
         let mut user = acting.user;
         if user.identities_of(provider).next().is_none() {
-            return Err(LoginRefusal::BadRequest { field: "provider" }.into());
+            return Err(LoginRefusal::BadRequest { field: "wechat" }.into());
         }
         let others = user
             .identities
