@@ -363,14 +363,7 @@ fn lists() -> [(&'static str, Value); 5] {
             object(json!({"sessions": list(device)}), &["sessions"]),
         ),
         ("Introspection", introspection),
-        (
-            "Export",
-            object(
-                json!({"user": text(), "created_at": number(), "identities": list(json!({"type": "object"})),
-            "sessions": list(json!({"type": "object"})), "events": list(json!({"type": "object"}))}),
-                &["user", "created_at", "identities", "sessions", "events"],
-            ),
-        ),
+        ("Export", export()),
         (
             "Config",
             object(
@@ -388,6 +381,42 @@ fn lists() -> [(&'static str, Value); 5] {
             ),
         ),
     ]
+}
+
+/// An object whose members are all told, always.
+fn whole(properties: Value) -> Value {
+    let names = properties.as_object().into_iter().flat_map(Map::keys);
+    let names: Vec<String> = names.cloned().collect();
+    json!({"type": "object", "properties": properties, "required": names})
+}
+
+/// Everything that is kept of a person.
+fn export() -> Value {
+    let text = || json!({"type": "string"});
+    let number = || json!({"type": "integer"});
+    let flag = || json!({"type": "boolean"});
+    let list = |of: Value| json!({"type": "array", "items": of});
+    let profile = whole(
+        json!({"nickname": text(), "avatar": text(), "sex": text(), "country": text(),
+        "province": text(), "city": text(), "language": text()}),
+    );
+    let identity = whole(
+        json!({"provider": text(), "app": text(), "openid": text(), "unionids": list(text()),
+        "revoked": flag(), "linked_at": number(), "nickname": text(), "avatar": text()}),
+    );
+    let ended = ["logged_out", "replaced", "kicked", "reused", "stolen"].map(Value::from);
+    let ended: Vec<_> = ended.into_iter().chain([Value::Null]).collect();
+    let session = whole(
+        json!({"device_id": text(), "platform": text(), "address": text(), "began_at": number(),
+        "seen_at": number(), "ends_at": number(), "ended": {"enum": ended}}),
+    );
+    let event = whole(json!({"at": number(), "what": text(), "detail": text()}));
+    whole(
+        json!({"user": text(), "created_at": number(), "seen_at": {"type": ["integer", "null"]},
+        "consent": text(), "profile": profile, "phone": {"type": ["string", "null"]},
+        "has_password": flag(), "identities": list(identity), "sessions": list(session),
+        "events": list(event)}),
+    )
 }
 
 /// What a refusal may tell beside its code: the members of all of them.

@@ -495,14 +495,17 @@ impl World {
 
     /// Nothing is told that the document does not name.
     fn known_members(&self, schema: &Value, data: &Value, place: &str) {
-        let Some(known) = schema["properties"].as_object() else {
+        for (index, item) in data.as_array().into_iter().flatten().enumerate() {
+            let place = format!("{place}[{index}]");
+            self.known_members(&schema["items"], item, &place);
+        }
+        let (Some(known), Some(told)) = (schema["properties"].as_object(), data.as_object()) else {
             return;
         };
-        if place.contains("/user/data/export") {
-            return;
-        }
-        for name in data.as_object().unwrap().keys() {
-            assert!(known.contains_key(name), "{place} tells {name}");
+        for (name, member) in told {
+            let schema = known.get(name);
+            let schema = schema.unwrap_or_else(|| panic!("{place} tells {name}"));
+            self.known_members(schema, member, &format!("{place}.{name}"));
         }
     }
 }
