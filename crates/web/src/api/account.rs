@@ -27,9 +27,9 @@ pub(crate) async fn config(ask: Ask) -> Said {
         })
     });
     let apps: Vec<Value> = apps.collect();
-    let degraded = apps
-        .iter()
-        .any(|app| app.get("status") == Some(&json!("degraded")));
+    // As long as one of them is fine, there is a button to press.
+    let mut all = apps.iter().map(|app| app.get("status"));
+    let degraded = !apps.is_empty() && all.all(|of| of == Some(&json!("degraded")));
     Ok(Good::data(json!({
         "bind_policy": match login.bind_policy {
             BindPolicy::PhoneRequired => "phone_required",

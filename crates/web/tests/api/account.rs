@@ -3,7 +3,7 @@
 use serde_json::json;
 use yufu_core::user::UserStatus;
 
-use crate::world::{P1, World, device};
+use crate::world::{P1, World, device, plan};
 
 const DELETE: &str = "/user/account/delete";
 const CANCEL: &str = "/user/account/delete/cancel";
@@ -33,11 +33,26 @@ async fn a_login_page_hears_what_it_needs() {
             &data["wechat"]["status"],
             &data["wechat"]["apps"][0]["status"]
         ),
-        (&json!("degraded"), &json!("degraded"))
+        (&json!("ok"), &json!("degraded"))
     );
     assert_eq!(data["wechat"]["apps"][1]["status"], "ok");
     user.post("/user/wechat/login", body).await.no(2004);
     assert_eq!(world.platform.count("/access_token"), 1);
+}
+
+#[tokio::test]
+async fn wechat_is_degraded_when_every_app_of_ours_is() {
+    let mut plan = plan();
+    plan.settings.apps.truncate(2);
+    let world = World::of(plan).await;
+    for (app, expected) in [("phone", "ok"), ("site", "degraded")] {
+        let mut user = device(&world);
+        let state = user.prepare(json!({"app": app})).await["state"].clone();
+        let body = json!({"code": "e.45009", "state": state});
+        user.post("/user/wechat/login", body).await.no(2004);
+        let data = user.get("/user/config").await.ok();
+        assert_eq!(data["wechat"]["status"], expected, "after {app}");
+    }
 }
 
 #[tokio::test]

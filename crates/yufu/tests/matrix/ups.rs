@@ -117,7 +117,15 @@ fn ups_05_a_quota_by_the_day_marks_the_button() {
         .misbehave(EXCHANGE, 99, Fault::Errcode(45009));
     row.hears(&app.login(&code, &state));
     let config = app.get("/user/config");
-    assert_eq!(config.data["wechat"]["status"], "degraded");
+    let wechat = &config.data["wechat"];
+    let of_app = |name: &str| {
+        let apps = wechat["apps"].as_array().unwrap();
+        let app = apps.iter().find(|app| app["app"] == name);
+        app.map(|app| app["status"].clone()).unwrap_or_default()
+    };
+    assert_eq!(of_app("mobile"), "degraded");
+    // The other app of ours has a quota of its own, so WeChat as a whole is there.
+    assert_eq!((of_app("site"), &wechat["status"]), (json!("ok"), &json!("ok")));
     app.login(&code, &state).is(2004);
     app.login(&code, &state).is(2004);
     world.until("the alert is written down", || alerts(&world) > 0);
