@@ -4,7 +4,7 @@ use yufu_core::engine::login::{
     Begun, BindRequest, BindStep, CodeRequest, Exchanging, Outcome, PhoneProof, PrepareRequest,
     Proved,
 };
-use yufu_core::id::{ClientId, UserId};
+use yufu_core::id::{ClientId, Number, UserId};
 use yufu_core::identity::{
     IdentityKey, Person, Provider, UpstreamApp, UpstreamKind, Vouched, VouchedProfile,
 };
@@ -918,4 +918,27 @@ async fn the_last_way_in_is_not_unlinked() {
         refused(outcome),
         LoginRefusal::StepUpRequired { .. }
     ));
+}
+
+#[tokio::test]
+async fn whose_account_is_gone_meanwhile_has_no_session_rather_than_a_bad_ticket() {
+    let world = World::new().await;
+    let secret = world.device();
+    let mine = device(&secret, "a", "ios");
+    let number = phone("13800000001");
+    let in_ = world.login(&number, mine, NOW).await;
+    let token = in_.pair.token.expose();
+    let auth = world.engine.authenticate(token, None, NOW).await.unwrap();
+    for status in [UserStatus::Deleted, UserStatus::Merged(UserId(Number(7)))] {
+        world.set_status(auth.user, status).await;
+        let other = phone("13800000002");
+        let proof = PhoneProof::Carrier;
+        for outcome in [
+            world.engine.unlink(&auth, Provider::Wechat, NOW).await,
+            world.engine.change_phone(&auth, &other, proof, NOW).await,
+            world.engine.request_deletion(&auth, NOW).await.map(|_| ()),
+        ] {
+            assert_eq!(refused(outcome), LoginRefusal::SessionInvalid);
+        }
+    }
 }

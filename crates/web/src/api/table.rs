@@ -379,7 +379,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
             field("merge_ticket", TOKEN, Need::Must, "The ticket that came with 4005.", "1CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC"),
             field("keep", Kind::Word(&["a", "b"]), Need::Must, "The key of the candidate that stays.", "a"),
         ])
-        .refuses(&[4003, 4006, 4007, 5006]),
+        .refuses(&[4001, 4003, 4006, 4007, 5006]),
     row(Post, "/user/wechat/relogin", "wechat", "Goes on without the user: by refresh token, by the session, or by a shown upstream token.", Data("Relogin"), call!(wechat::relogin))
         .auth(Auth::Maybe)
         .reads(&[

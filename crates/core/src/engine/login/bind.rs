@@ -264,7 +264,7 @@ impl Engine {
             .as_ref()
             .filter(|user| Some(user.id) == usable.ticket.user)
         {
-            enterable(tied)?;
+            open_to_ticket(tied)?;
         }
         if let Some(since) = self.silent_since(scene.holder.as_ref(), now)
             && request.reissued.is_none()
@@ -419,7 +419,7 @@ impl Engine {
             }
             BindDecision::Recycled { .. } => Err(LoginRefusal::RecycledSuspected.into()),
             BindDecision::Deleting { .. } | BindDecision::Disabled { .. } => {
-                enterable(&holder.ok_or_else(gone)?)?;
+                open_to_ticket(&holder.ok_or_else(gone)?)?;
                 Err(gone().into())
             }
             BindDecision::WechatTaken { .. } => {
@@ -695,8 +695,8 @@ impl Engine {
         let (Some(mut user), Some(from)) = (self.load(keep).await?, self.load(leave).await?) else {
             return Err(LoginRefusal::TicketInvalid.into());
         };
-        enterable(&user)?;
-        enterable(&from)?;
+        open_to_ticket(&user)?;
+        open_to_ticket(&from)?;
         let mut changes = self.merge_changes(from, &mut user, "user", now).await?;
         changes.extend(attach(&mut user, vouched, false, now));
         let new = NewSession {
@@ -747,7 +747,15 @@ pub(super) fn enterable(user: &User) -> Result<(), LoginRefusal> {
             device_secret: None,
         }),
         (_, Some(_)) => Err(LoginRefusal::Disabled),
-        (_, None) => Err(LoginRefusal::TicketInvalid),
+        (_, None) => Err(LoginRefusal::SessionInvalid),
+    }
+}
+
+/// The same for whoever came with a ticket: of an account that is gone, that is what is over.
+pub(super) fn open_to_ticket(user: &User) -> Result<(), LoginRefusal> {
+    match owner(user) {
+        Some(_) => enterable(user),
+        None => Err(LoginRefusal::TicketInvalid),
     }
 }
 

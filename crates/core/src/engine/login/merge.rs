@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::bind::enterable;
+use super::bind::{enterable, open_to_ticket};
 use super::deletion::{faulty, forget};
 use super::{LoginHalt, Row, amend, masked_name, persons, put, settled_login};
 use crate::engine::Engine;
@@ -279,8 +279,8 @@ impl Engine {
             UserStatus::Deleted | UserStatus::Merged(_) => return Err(gone.into()),
             _ => {}
         }
-        enterable(&from)?;
-        enterable(&to)?;
+        open_to_ticket(&from)?;
+        open_to_ticket(&to)?;
         let mut changes = take_back(&row.body, &mut from, &mut to)?;
         if is_bare(&to) {
             return Err(LoginRefusal::LastIdentity.into());
