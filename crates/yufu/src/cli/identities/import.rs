@@ -19,8 +19,9 @@ use yufu_core::user::{Handle, Phone, User, UserStatus};
 
 use super::entry::{Complaint, Entry, UNKEYED, What, account_of, is_imported};
 
-/// About how many changes go into one list. Keys come in no order, so that each list touches pages
-/// everywhere: ten times as many changes write a third as much. More would keep others waiting.
+/// About how many changes go into one list. Keys come in no order, so each list touches pages
+/// everywhere, and larger lists touch each page fewer times. Still larger ones would keep the
+/// logins of a house waiting that is in use.
 const LIST: usize = 10_000;
 /// How often a list is made anew when somebody else wrote in between.
 const ROUNDS: u32 = 16;
