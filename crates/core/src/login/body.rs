@@ -254,6 +254,9 @@ pub struct Shown {
     pub identity: IdentityKey,
     /// The hash of the secret of the device that it was shown to.
     pub device: SecretHash,
+    /// When. What ended all sessions since ended this too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<Timestamp>,
 }
 
 /// An upstream code that was sent to the upstream.

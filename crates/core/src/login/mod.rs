@@ -7,6 +7,8 @@ pub mod decide;
 pub mod devices;
 mod refusal;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use refusal::{Candidate, LoginRefusal, LoginStop, Taken};
@@ -83,8 +85,8 @@ impl Mode {
     }
 }
 
-/// What a person's device says of itself and proves.
-#[derive(Clone, Copy, Debug)]
+/// What a person's device says of itself and proves. Its secret is not printed.
+#[derive(Clone, Copy)]
 pub struct Device<'a> {
     /// The device secret, as it was presented; `None` when none was.
     pub secret: Option<&'a str>,
@@ -94,6 +96,15 @@ pub struct Device<'a> {
     pub platform: &'a str,
     /// The caller's address.
     pub address: &'a str,
+}
+
+impl fmt::Debug for Device<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut device = f.debug_struct("Device");
+        device.field("proved", &self.secret.is_some());
+        device.field("id", &self.id).field("platform", &self.platform);
+        device.field("address", &self.address).finish()
+    }
 }
 
 /// A key by which a caller asks for the same answer again.

@@ -186,7 +186,8 @@ async fn a_session_that_ended_since_asks_for_nothing() {
         .await
         .unwrap();
     let stop = mei.w.engine.request_deletion(&auth, at(3)).await;
-    assert_eq!(refused(stop), LoginRefusal::SessionInvalid);
+    let kicked = LoginRefusal::SessionKicked { at: at(2) };
+    assert_eq!(refused(stop), kicked);
     mei.w.set_status(mei.user, UserStatus::Restricted).await;
     let stop = mei.w.engine.request_deletion(&auth, at(3)).await;
     assert_eq!(refused(stop), LoginRefusal::Disabled);

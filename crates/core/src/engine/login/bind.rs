@@ -3,6 +3,8 @@
 //! A ticket stands for the upstream login until then. A number that was proved with it counts for
 //! a few minutes, so that a question in between (is this your account?) costs no second passcode.
 
+use std::fmt;
+
 use crate::engine::Engine;
 use crate::id::UserId;
 use crate::identity::Vouched;
@@ -15,7 +17,7 @@ use crate::login::{Device, Idempotency, LoggedIn, LoginRefusal, LoginStop, Purpo
 use crate::refusal::Fault;
 use crate::store::{Change, Record};
 use crate::ticket::{Kind, Scene, Ticket};
-use crate::time::Timestamp;
+use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, User, UserStatus};
 
 use super::session::NewSession;
@@ -25,8 +27,11 @@ use super::{
     settled_login, shown_name,
 };
 
+/// How long a login may be replaced after the time to object is over.
+const WISH_STANDS: Lifetime = Lifetime::days(30);
+
 /// How a phone number is proved.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum PhoneProof<'a> {
     /// Not (again): the ticket has the proof.
     None,
@@ -36,8 +41,18 @@ pub enum PhoneProof<'a> {
     Carrier,
 }
 
-/// A number to be bound.
-#[derive(Clone, Copy, Debug)]
+impl fmt::Debug for PhoneProof<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Passcode(_) => "Passcode(…)",
+            Self::Carrier => "Carrier",
+        })
+    }
+}
+
+/// A number to be bound. It holds secrets: it is not printed.
+#[derive(Clone, Copy)]
 pub struct BindRequest<'a> {
     /// What proves the upstream login.
     pub ticket: &'a str,
@@ -313,18 +328,17 @@ impl Engine {
                 user: owner.user,
                 standing: owner.standing,
                 relation: relation(user, &scene.vouched),
-                recycled: request.reissued == Some(true),
+                // Said of an account that was silent; not of one that got the number since.
+                recycled: request.reissued == Some(true)
+                    && self.silent_since(Some(user), now).is_some(),
             })
         });
         let proved = scene.holder.as_ref().is_some_and(|holder| {
             let other = usable.ticket.body.other;
             let other = other.is_some_and(|(user, until)| user == holder.id && now < until);
             let delay = self.login().replace_delay;
-            let waited = holder
-                .replacing
-                .as_ref()
-                .is_some_and(|(key, since)| *key == scene.vouched.key && now >= since.plus(delay));
-            other || waited
+            let asked = self.asked_to_replace(holder, &scene.vouched, now);
+            other || asked.is_some_and(|since| now >= since.plus(delay))
         });
         BindFacts {
             wechat,
@@ -355,11 +369,12 @@ impl Engine {
             wechat,
             holder,
         } = scene;
-        let ending = Ending {
+        let mut ending = Ending {
             usable,
             vouched,
             phone,
             request,
+            from: None,
             now,
         };
         match decision {
@@ -383,6 +398,7 @@ impl Engine {
             }
             BindDecision::Merge { .. } => {
                 let (from, mut to) = (wechat.ok_or_else(gone)?, holder.ok_or_else(gone)?);
+                ending.from = Some(from.id);
                 let moved = self.merge_changes(from, &mut to, "user", now).await?;
                 self.finish_bind(ending, to, false, "user.linked", moved)
                     .await
@@ -390,6 +406,7 @@ impl Engine {
             BindDecision::Replace { from, .. } => {
                 let user = holder.ok_or_else(gone)?;
                 let from = wechat.filter(|user| Some(user.id) == from);
+                ending.from = from.as_ref().map(|from| from.id);
                 self.replace(ending, user, from).await
             }
             BindDecision::Fresh { to, .. } => {
@@ -463,6 +480,7 @@ impl Engine {
         let Some(phone) = user.phone.take() else {
             return Err(Fault::new("a number's account has no number").into());
         };
+        user.replacing = None;
         let mut changes = vec![Change::DropHandle(Handle::Phone(phone), user.id)];
         changes.extend(self.end_others(&mut user, None, now).await?);
         let id = user.id;
@@ -492,6 +510,19 @@ impl Engine {
             .await
     }
 
+    /// Since when this login is wanted in the place of an account's other one. A wish from long ago
+    /// is none: its owner would have to be told again.
+    fn asked_to_replace(
+        &self,
+        user: &User,
+        vouched: &Vouched,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let (key, since) = user.replacing.as_ref()?;
+        let over = since.plus(self.login().replace_delay).plus(WISH_STANDS);
+        (*key == vouched.key && *since <= now && now < over).then_some(*since)
+    }
+
     /// Notes that somebody with the number wants another login in the place of the present one,
     /// tells its owner, and answers what would prove it now, or when it may be had without.
     async fn start_replacing(
@@ -501,9 +532,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<LoginRefusal, LoginHalt> {
         let id = user.id;
-        let since = match &user.replacing {
-            Some((key, since)) if *key == vouched.key => *since,
-            _ => {
+        let since = match self.asked_to_replace(&user, vouched, now) {
+            Some(since) => since,
+            None => {
                 user.replacing = Some((vouched.key.clone(), now));
                 let mut changes = vec![put(&mut user)];
                 changes.extend(self.tell("user.replace_requested", id, "", now));
@@ -531,12 +562,16 @@ impl Engine {
             usable,
             vouched,
             request,
+            from,
             now,
             ..
         } = ending;
         let ticket = &usable.ticket;
+        let by_person = self.user_by_person(vouched.person.as_ref()).await?;
+        let contested =
+            by_person.is_some_and(|owner| owner.id != user.id && Some(owner.id) != from);
         let mut handles = before;
-        handles.extend(attach(&mut user, &vouched, false, now));
+        handles.extend(attach(&mut user, &vouched, contested, now));
         if !ticket.body.consent.is_empty() {
             user.consent.clone_from(&ticket.body.consent);
         }
@@ -697,6 +732,13 @@ impl Engine {
         };
         open_to_ticket(&user)?;
         open_to_ticket(&from)?;
+        // The login proves both while it leads to both: one may have been taken off meanwhile.
+        let leads = |found: Option<User>, to: UserId| found.is_some_and(|found| found.id == to);
+        let of_key = leads(self.user_by_key(&vouched.key).await?, *by_key);
+        let of_person = self.user_by_person(vouched.person.as_ref()).await?;
+        if !of_key || !leads(of_person, *by_person) {
+            return Err(LoginRefusal::TicketInvalid.into());
+        }
         let mut changes = self.merge_changes(from, &mut user, "user", now).await?;
         changes.extend(attach(&mut user, vouched, false, now));
         let new = NewSession {
@@ -733,6 +775,8 @@ struct Ending<'a> {
     vouched: Vouched,
     phone: Phone,
     request: &'a BindRequest<'a>,
+    /// The account whose logins move to the one that is entered.
+    from: Option<UserId>,
     now: Timestamp,
 }
 

@@ -6,7 +6,7 @@ use super::people::Acting;
 use super::session::NewSession;
 use super::{LoginHalt, Row, amend, attach, persons, put, settled_login};
 use crate::engine::Engine;
-use crate::id::ClientId;
+use crate::id::{ClientId, UserId};
 use crate::identity::{
     Identity, IdentityKey, IdentityStatus, Person, Provider, UpstreamApp, Vouched,
 };
@@ -92,14 +92,10 @@ impl Engine {
     ) -> Result<Timestamp, LoginHalt> {
         let Acting {
             mut user,
-            session,
             phone,
             identity,
+            ..
         } = self.acting(auth, now).await?;
-        // The caller was let in before this was read: the session may have ended since.
-        if session.body.ended.is_some() || session.body.from < user.sessions_from {
-            return Err(LoginRefusal::SessionInvalid.into());
-        }
         if !phone && !identity {
             let proofs = proofs_of(&user);
             return Err(LoginRefusal::StepUpRequired {
@@ -183,6 +179,11 @@ impl Engine {
         let user = self.load(owner).await?;
         let mut user = user.ok_or(LoginRefusal::TicketInvalid)?;
         if !matches!(user.status, UserStatus::Deleting(_)) {
+            return Err(LoginRefusal::TicketInvalid.into());
+        }
+        // A number proves the owner for as long as it is the account's.
+        let proved = ticket.body.phone.as_ref().map(|(phone, _)| phone);
+        if vouched.is_none() && proved != user.phone.as_ref() {
             return Err(LoginRefusal::TicketInvalid.into());
         }
         user.status = UserStatus::Active;
@@ -289,7 +290,7 @@ impl Engine {
         let id = user.id;
         let tombstone = self.tombstones(&user);
         changes.extend(self.empty(&mut user, now).await?);
-        changes.extend(self.forget_sessions(&user, now).await?);
+        changes.extend(self.forget_sessions(id, now).await?);
         changes.extend(self.forget_merges(id, now).await?);
         user.status = UserStatus::Deleted;
         changes.extend(self.end_others(&mut user, None, now).await?);
@@ -341,9 +342,13 @@ impl Engine {
     }
 
     /// Devices are told for a week that their session was ended, and nothing else is left of it.
-    async fn forget_sessions(&self, user: &User, now: Timestamp) -> Result<Vec<Change>, LoginHalt> {
+    pub(super) async fn forget_sessions(
+        &self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, LoginHalt> {
         let mut changes = Vec::new();
-        for raw in self.store().tickets_of(user.id, Kind::Device).await? {
+        for raw in self.store().tickets_of(user, Kind::Device).await? {
             let read = raw.open::<DeviceSession>()?;
             if read.taken_at.is_some() || read.revoked_at.is_some() {
                 continue;
@@ -540,7 +545,7 @@ impl Engine {
 }
 
 /// By what a user can prove who they are.
-fn proofs_of(user: &User) -> &'static [&'static str] {
+pub(super) fn proofs_of(user: &User) -> &'static [&'static str] {
     match (user.phone.is_some(), user.identities.is_empty()) {
         (true, false) => &["phone", "wechat"],
         (true, true) => &["phone"],

@@ -212,7 +212,7 @@ impl Engine {
         let open = open.open::<Merge>()?;
         let mut changes = close_merge(&open, false, now)?;
         if let Some(to) = open.user {
-            changes.extend(self.forget_merged(open.body.from, to).await?);
+            changes.extend(self.forget_merged(open.body.from, to, now).await?);
             let id = MergeId(open.number);
             changes.extend(self.tell_merge(id, Phase::Final, open.body.from, to, now));
         }
@@ -228,28 +228,47 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Change>, LoginHalt> {
         let mut changes = Vec::new();
-        let mut emptied = BTreeSet::new();
-        for raw in self.store().tickets_of(to, Kind::Merge).await? {
-            let row = raw.open::<Merge>()?;
-            if row.taken_at.is_some() || row.revoked_at.is_some() {
-                continue;
-            }
-            changes.extend(close_merge(&row, false, now)?);
-            if emptied.insert(row.body.from) {
-                changes.extend(self.forget_merged(row.body.from, to).await?);
+        // What was emptied into it may itself have been merged into before.
+        let mut known = BTreeSet::from([to]);
+        let mut into = vec![to];
+        while let Some(to) = into.pop() {
+            for raw in self.store().tickets_of(to, Kind::Merge).await? {
+                let row = raw.open::<Merge>()?;
+                if row.taken_at.is_some() || row.revoked_at.is_some() {
+                    continue;
+                }
+                changes.extend(close_merge(&row, false, now)?);
+                let from = row.body.from;
+                if known.insert(from) && self.is_emptied(from, to).await? {
+                    changes.extend(self.forget_merged(from, to, now).await?);
+                    into.push(from);
+                }
             }
         }
         Ok(changes)
     }
 
+    async fn is_emptied(&self, from: UserId, to: UserId) -> Result<bool, Fault> {
+        let emptied = self.load(from).await?;
+        Ok(emptied.is_some_and(|from| from.status == UserStatus::Merged(to)))
+    }
+
     /// An account that was emptied into another tells nothing of the person any more.
-    async fn forget_merged(&self, from: UserId, to: UserId) -> Result<Vec<Change>, LoginHalt> {
+    async fn forget_merged(
+        &self,
+        from: UserId,
+        to: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, LoginHalt> {
         let emptied = self.load(from).await?;
         let emptied = emptied.filter(|from| from.status == UserStatus::Merged(to));
-        Ok(emptied.map_or_else(Vec::new, |mut from| {
-            forget(&mut from);
-            vec![put(&mut from)]
-        }))
+        let Some(mut from) = emptied else {
+            return Ok(Vec::new());
+        };
+        let mut changes = self.forget_sessions(from.id, now).await?;
+        forget(&mut from);
+        changes.push(put(&mut from));
+        Ok(changes)
     }
 
     // --- undone --------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 //! What somebody who is logged in may do with their account; and logging in by phone number.
 
 use super::bind::{PhoneProof, enterable, relation};
+use super::deletion::proofs_of;
 use super::session::NewSession;
 use super::transaction::Proved;
 use super::{
-    LoginHalt, MAX_WORD_BYTES, Row, attach, detach, is_fresh, owner, put, settled_login, shown_name,
+    LoginHalt, MAX_WORD_BYTES, Row, amend, attach, detach, is_fresh, owner, put, settled_login,
+    shown_name,
 };
 use crate::engine::Engine;
 use crate::id::UserId;
@@ -160,6 +162,10 @@ impl Engine {
         let mut changes: Vec<Change> = spent.into_iter().collect();
         let holder = self.user_of(&Handle::Phone(request.phone.clone())).await?;
         let holder = holder.filter(|user| owner(user).is_some());
+        // What the carrier says of the number is said of an account that was silent; not of one
+        // that got the number since.
+        let silent = self.silent_since(holder.as_ref(), now);
+        let stranger = request.fresh && request.reissued == Some(true) && silent.is_some();
         if let Some(user) = &holder {
             match owner(user).map(|owner| owner.standing) {
                 Some(Standing::Deleting) => {
@@ -171,7 +177,7 @@ impl Engine {
                 _ => {}
             }
             // Judged before the passcode is spent: it is good for the answer too.
-            if let Some(since) = self.silent_since(Some(user), now) {
+            if let Some(since) = silent {
                 match (request.reissued, request.fresh) {
                     (None, _) => return Ok(PhoneStep::AskCarrier { since }),
                     (Some(true), false) => return Err(LoginRefusal::RecycledSuspected.into()),
@@ -179,7 +185,6 @@ impl Engine {
                 }
             }
         }
-        let stranger = request.fresh && request.reissued == Some(true);
         let (user, is_new) = match holder {
             Some(user) if !stranger => (user, false),
             holder => {
@@ -233,7 +238,8 @@ impl Engine {
             upstream_token: None,
             upstream_unverified: false,
         };
-        changes.extend(self.say_again(Once::of(request, device).as_ref(), &logged_in, now)?);
+        let once = Once::of(request, device);
+        changes.extend(self.say_again(once.as_ref(), &logged_in, now).await?);
         self.commit(changes).await?;
         Ok(PhoneStep::Done(logged_in))
     }
@@ -263,7 +269,7 @@ impl Engine {
                 consent: request.consent.to_owned(),
                 app: String::new(),
                 good_for: GoodFor::Cancelling { vouched: None },
-                phone: None,
+                phone: Some((request.phone.clone(), now.plus(self.login().ticket_life))),
                 other: None,
                 key: None,
                 answer: None,
@@ -308,7 +314,7 @@ impl Engine {
         ))
     }
 
-    fn say_again(
+    async fn say_again(
         &self,
         once: Option<&Once<'_>>,
         answer: &LoggedIn,
@@ -316,22 +322,27 @@ impl Engine {
     ) -> Result<Option<Change>, Fault> {
         let Some(once) = once else { return Ok(None) };
         let plain = serde_json::to_vec(answer).map_err(|e| Fault::from("keep an answer", e))?;
-        let (number, hash) = self
-            .keyring
-            .look_up(Kind::Answer, once.content().as_bytes());
+        let content = once.content();
+        let body = Answer {
+            sealed: once
+                .seal_key()?
+                .seal(b"answer", &plain, &*self.ports.entropy)?,
+            request: self.keyed("request", once.words),
+        };
+        let expires_at = now.plus(self.login().ticket_life);
+        // One that is over stands until it is swept: a key that comes again takes its row.
+        if let Some(before) = self.looked_up::<Answer>(Kind::Answer, &content).await? {
+            return amend(&before, &body, expires_at).map(Some);
+        }
+        let (number, hash) = self.keyring.look_up(Kind::Answer, content.as_bytes());
         let row = Row {
             number,
             hash,
             family: None,
             user: Some(answer.user),
-            body: Answer {
-                sealed: once
-                    .seal_key()?
-                    .seal(b"answer", &plain, &*self.ports.entropy)?,
-                request: self.keyed("request", once.words),
-            },
+            body,
             now,
-            expires_at: now.plus(self.login().ticket_life),
+            expires_at,
         };
         row.issue().map(Some)
     }
@@ -404,6 +415,12 @@ impl Engine {
             .ok_or(LoginRefusal::SessionInvalid)?;
         enterable(&user)?;
         let session = self.session_row(auth.session).await?;
+        // The caller was let in before this was read, maybe before an upstream was asked: all
+        // sessions may have ended since.
+        if session.body.from < user.sessions_from {
+            let at = user.sessions_from;
+            return Err(LoginRefusal::SessionKicked { at }.into());
+        }
         let life = self.login().proof_life;
         Ok(Acting {
             phone: is_fresh(session.body.phone_proved_at, life, now),
@@ -415,11 +432,25 @@ impl Engine {
 
     // --- identities ---------------------------------------------------------------------------
 
+    /// Whether the account that is logged in may get another login now: to be asked before a code
+    /// is spent on it.
+    ///
+    /// # Errors
+    /// As [`Engine::link`], before the identity is looked at.
+    pub async fn may_link(&self, auth: &Authenticated, now: Timestamp) -> Result<(), LoginStop> {
+        settled_login!(async {
+            let acting = self.acting(auth, now).await?;
+            may_add(&acting)?;
+            Ok::<(), LoginHalt>(())
+        })
+    }
+
     /// Links a proved identity to the account that is logged in.
     ///
     /// # Errors
     /// [`LoginRefusal::StateInvalid`] when the proof was for something or somebody else,
-    /// [`LoginRefusal::WechatTaken`], [`LoginRefusal::AlreadyLinked`].
+    /// [`LoginRefusal::StepUpRequired`] when nothing that the account had before was proved
+    /// lately, [`LoginRefusal::WechatTaken`], [`LoginRefusal::AlreadyLinked`].
     pub async fn link(
         &self,
         auth: &Authenticated,
@@ -438,9 +469,11 @@ impl Engine {
         proved: &Proved,
         now: Timestamp,
     ) -> Result<(), LoginHalt> {
+        let acting = self.acting(auth, now).await?;
+        may_add(&acting)?;
         let Acting {
             mut user, session, ..
-        } = self.acting(auth, now).await?;
+        } = acting;
         let vouched = &proved.vouched;
         let by_key = self.user_by_key(&vouched.key).await?;
         let by_person = self.user_by_person(vouched.person.as_ref()).await?;
@@ -576,6 +609,8 @@ impl Engine {
             return Err(LoginRefusal::PhoneTaken { reason, other }.into());
         }
         let before = user.phone.replace(phone.clone());
+        // Whoever has the old number wished it.
+        user.replacing = None;
         let about = if before.is_some() {
             "user.phone_changed"
         } else {
@@ -599,7 +634,10 @@ impl Engine {
     /// # Errors
     /// [`LoginRefusal::SessionInvalid`] when it is gone.
     pub async fn own_phone(&self, auth: &Authenticated) -> Result<Option<Phone>, LoginStop> {
-        let user = self.load(auth.user).await?.ok_or(LoginRefusal::SessionInvalid)?;
+        let user = self
+            .load(auth.user)
+            .await?
+            .ok_or(LoginRefusal::SessionInvalid)?;
         Ok(user.phone)
     }
 
@@ -662,10 +700,24 @@ pub(super) struct Acting {
 
 /// A number is changed by a fresh proof of the old one, or of an identity.
 fn may_change(acting: &Acting) -> Result<(), LoginRefusal> {
-    if acting.user.phone.is_none() || acting.phone || acting.identity {
+    if acting.user.phone.is_none() {
+        return may_add(acting);
+    }
+    if acting.phone || acting.identity {
         return Ok(());
     }
     let (proofs, after) = (&["phone", "wechat"][..], None);
+    Err(LoginRefusal::StepUpRequired { proofs, after })
+}
+
+/// Another way into the account proves its owner from then on: it is added by a fresh proof of one
+/// that it has, or whoever finds a session would have the account for good.
+fn may_add(acting: &Acting) -> Result<(), LoginRefusal> {
+    let proofs = proofs_of(&acting.user);
+    if acting.phone || acting.identity || proofs.is_empty() {
+        return Ok(());
+    }
+    let after = None;
     Err(LoginRefusal::StepUpRequired { proofs, after })
 }
 

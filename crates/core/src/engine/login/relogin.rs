@@ -344,6 +344,8 @@ impl Engine {
         };
         let user = user.ok_or(LoginRefusal::SessionInvalid)?;
         let identity = session.body.identity.clone();
+        // One that was taken off may be another account's now.
+        let identity = identity.filter(|key| user.identity(key).is_some());
         Ok(Caller {
             identity: identity.filter(|key| self.has_a_say(key)),
             user,
@@ -373,6 +375,7 @@ impl Engine {
         let shown = self.looked_up::<Shown>(Kind::Shown, token.expose()).await?;
         let shown = shown
             .filter(|shown| shown.is_alive(now))
+            .filter(|shown| shown.family == Some(self.shown_family(&shown.body.device)))
             .ok_or(invalid.clone())?;
         let key = shown.body.identity;
         let owner = self.user_by_key(&key).await?;
@@ -382,10 +385,16 @@ impl Engine {
             self.suspect("token_theft", owner, "upstream", now).await;
             return Err(invalid.into());
         }
-        let user = owner
-            .filter(|user| user.identity(&key).is_some())
-            .ok_or(invalid.clone())?;
+        let user = owner.ok_or(invalid.clone())?;
+        let status = user.identity(&key).map(|known| known.status);
+        let status = status.ok_or(invalid.clone())?;
+        if shown.body.shown_at.unwrap_or_default() < user.sessions_from {
+            return Err(invalid.into());
+        }
         enterable(&user)?;
+        if status == IdentityStatus::Revoked {
+            return Err(LoginRefusal::Reauthorize.into());
+        }
         if user.phone.is_none() && self.login().bind_policy == BindPolicy::PhoneRequired {
             // The bind page is at the end of a login only (LGN-04).
             return Err(invalid.into());
@@ -476,7 +485,11 @@ impl Engine {
         changes.extend(session);
         let mut upstream_token = None;
         if let (Some(identity), Some((read, tokens))) = (identity, vault) {
-            let shown = Shown { identity, device };
+            let shown = Shown {
+                identity,
+                device,
+                shown_at: Some(now),
+            };
             let until = read.body.access_until.max(read.body.refresh_until);
             changes.extend(
                 self.remember_shown(&tokens.access, shown, until, now)

@@ -142,6 +142,16 @@ impl Engine {
             changes.extend(self.end(session, Ending::Replaced, &label, now)?);
         }
         user.seen_at = Some(now);
+        // Whoever still has the old login stands in the way of its replacement by using it.
+        let using = new.identity.as_ref().filter(|_| new.identity_proved);
+        let objected = user
+            .replacing
+            .as_ref()
+            .is_some_and(|(wanted, _)| using.is_some_and(|key| key != wanted));
+        if objected {
+            user.replacing = None;
+            changes.push(self.event("user.replace_stopped", Some(user.id), None, "", now));
+        }
         let (pair, issue) = self.issue_session(user, new, now)?;
         changes.push(issue);
         changes.push(self.event("session.began", Some(user.id), None, &label, now));
@@ -233,6 +243,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Change>, Fault> {
         let mut changes = vec![ended(session, by, device, now)?];
+        if self.login().expose_upstream_token {
+            // Else the device would come back at once, by a token that it was shown.
+            let family = self.shown_family(&session.body.device);
+            changes.push(Change::RevokeFamily { family, at: now });
+        }
         if let Some(user) = session.user {
             let data = json!({
                 "session": self.session_id(session.number),

@@ -42,8 +42,8 @@ pub struct PrepareRequest<'a> {
     pub return_to: Option<&'a str>,
 }
 
-/// A code that came back with its state.
-#[derive(Clone, Copy, Debug)]
+/// A code that came back with its state. It holds secrets: it is not printed.
+#[derive(Clone, Copy)]
 pub struct CodeRequest<'a> {
     /// For which purposes it may be.
     pub purposes: &'a [Purpose],
@@ -278,6 +278,8 @@ impl Engine {
             .await?;
         let (presented, ticket) = found.ok_or(LoginRefusal::StateInvalid)?;
         if self.device_hash(device.secret) != Some(ticket.body.device) {
+            // Each leaves a line in the audit: nobody gets to write as many as they like.
+            self.count_exchange(device.address, now)?;
             self.suspect("csrf_suspected", ticket.user, &ticket.body.app, now)
                 .await;
             return Err(LoginRefusal::StateInvalid.into());
@@ -429,6 +431,7 @@ impl Engine {
     ) -> Result<Begun, LoginHalt> {
         let (number, hash) = self.keyring.look_up(Kind::Spent, &code.0);
         let spent = self.store().ticket(Kind::Spent, number).await?;
+        self.count_exchange(request.device.address, now)?;
         let mut changes = Vec::new();
         match spent {
             Some(raw) if raw.open::<Spent>()?.body.transaction != ticket.number => {
@@ -452,7 +455,6 @@ impl Engine {
                 changes.push(row.issue()?);
             }
         }
-        self.count_exchange(request.device.address, now)?;
         let body = Transaction {
             stage: TransactionStage::Exchanging { code, key, at: now },
             ..ticket.body.clone()

@@ -133,12 +133,22 @@ impl Engine {
             return Ok(Vec::new());
         }
         let until = now.plus(exchanged.access_life.max(exchanged.refresh_life));
-        let shown = Shown { identity, device };
+        let shown = Shown {
+            identity,
+            device,
+            shown_at: Some(now),
+        };
         self.remember_shown(&exchanged.tokens.access, shown, until, now)
             .await
     }
 
+    /// What was shown to a device, as one: it ends with the device's session.
+    pub(super) fn shown_family(&self, device: &SecretHash) -> Number {
+        self.keyring.look_up(Kind::Shown, &device.0).0
+    }
+
     /// The token outlives its own end here: whoever shows it later is let in by the refresh token.
+    /// One that the device lost with its session stays lost, though the upstream gave it again.
     pub(super) async fn remember_shown(
         &self,
         token: &Secret,
@@ -147,10 +157,24 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Vec<Change>, LoginHalt> {
         let read = self.looked_up::<Shown>(Kind::Shown, token.expose()).await?;
-        Ok(vec![match read {
-            Some(read) => amend(&read, &shown, expires_at)?,
-            None => self.found(Kind::Shown, token.expose(), shown, now, expires_at)?,
-        }])
+        Ok(match read {
+            Some(read) if read.revoked_at.is_some() => Vec::new(),
+            Some(read) => vec![amend(&read, &shown, expires_at)?],
+            None => {
+                let content = token.expose().as_bytes();
+                let (number, hash) = self.keyring.look_up(Kind::Shown, content);
+                let row = Row {
+                    number,
+                    hash,
+                    family: Some(self.shown_family(&shown.device)),
+                    user: None,
+                    body: shown,
+                    now,
+                    expires_at,
+                };
+                vec![row.issue()?]
+            }
+        })
     }
 
     /// The vault's row of an identity, empty or not.
