@@ -316,6 +316,10 @@ async fn prove(ask: &Ask, purpose: Purpose) -> Result<Option<String>, LoginStop>
     let coming = |user| Coming::of(ask, purposes, code, state, user);
     let engine = &ask.house.engine;
     if let Some(who) = who {
+        if purpose == Purpose::Link {
+            // Before the code is spent on it.
+            engine.may_link(&who, ask.house.clock.now()).await?;
+        }
         match exchange::proved(&ask.house, coming(Some(who.user))).await {
             // It was begun without the session: nothing was spent.
             Err(LoginStop::Refused(LoginRefusal::StateInvalid)) if ticket.is_some() => {}

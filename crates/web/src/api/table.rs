@@ -357,7 +357,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
             STATE,
             field("reason", Kind::Text(32), Need::Must, "Why, in a word of small letters: `denied`, `cancelled`, `unsupported`.", "denied"),
         ])
-        .refuses(&[1004]),
+        .refuses(&[1002, 1004]),
     row(Post, "/user/wechat/login", "wechat", "Logs in with the code that came back.", Data("LoginAnswer"), call!(wechat::login))
         .reads(&[CODE, STATE])
         .refuses(exchange![4005, 4006, 4007, 5006]),
@@ -387,10 +387,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
             field("access_token", WORD, Need::May, "An upstream token that this device was shown.", "ACCESS_TOKEN"),
         ])
         .refuses(&[2004, 2008, 4006, 4007, 5001, 5002, 5003, 5004, 5005, 5006]),
-    row(Post, "/user/wechat/link", "wechat", "Links an upstream identity to the account.", Data("Identities"), call!(wechat::link))
+    row(Post, "/user/wechat/link", "wechat", "Links an upstream identity to the account, by a fresh proof of what it has.", Data("Identities"), call!(wechat::link))
         .auth(Auth::Session)
-        .reads(&[CODE, STATE])
-        .refuses(exchange![4002, 4006, 4009]),
+        .reads(&[CODE, STATE, SMS_CODE, PROOF])
+        .refuses(exchange![3004, 3005, 3006, 4002, 4006, 4009, 4010]),
     row(Post, "/user/wechat/unlink", "wechat", "Takes the upstream identities from the account, by a fresh proof of what is left.", Data("Identities"), call!(wechat::unlink))
         .auth(Auth::Session)
         .reads(&[SMS_CODE])

@@ -341,6 +341,10 @@ fn let_in(ask: &Ask, done: RelogDone) -> Good {
 
 pub(crate) async fn link(ask: Ask) -> Said {
     let who = ask.who()?;
+    account::prove(&ask, who, &[Purpose::Reauth], ask.body.some("sms_code")).await?;
+    // Before the code is spent on it.
+    let now = ask.house.clock.now();
+    ask.house.engine.may_link(who, now).await?;
     let (code, state) = (ask.body.text("code"), ask.body.text("state"));
     let coming = Coming::of(&ask, &[Purpose::Link], code, state, Some(who.user));
     let proved = exchange::proved(&ask.house, coming).await?;

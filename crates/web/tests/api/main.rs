@@ -2,6 +2,7 @@
 //! carriers that do as they are told, and a clock that is turned.
 
 mod account;
+mod attack;
 mod browser;
 mod hooks;
 mod phone;
