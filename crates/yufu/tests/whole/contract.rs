@@ -24,7 +24,7 @@ fn the_line_has_the_documented_keys_and_no_others() {
     let line = &house.ready;
     assert_eq!(
         keys(line),
-        ["app", "clients", "data_dir", "people", "platform"]
+        ["app", "clients", "data_dir", "login", "people", "platform"]
     );
     let clients = line["clients"].as_array().unwrap();
     for client in clients {
@@ -133,7 +133,7 @@ fn a_folder_that_is_kept_tells_the_same_world_again_on_any_port() {
     let tokens = first.tokens(&service, &code);
     first.stop();
     // What must stay private is for its owner alone.
-    for name in ["yufu.db", "yufu.key", "dev.json"] {
+    for name in ["yufu.db", "login.db", "yufu.key", "dev.json"] {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(data.join(name))
             .unwrap()
@@ -196,7 +196,7 @@ fn bare_yufu_is_yufu_dev_on_its_own_ports() {
     });
     if house.left_behind().is_empty() && !house.runs() {
         let refusal = house.errors();
-        assert!(refusal.contains("127.0.0.1:842"), "{refusal}");
+        assert!(refusal.contains("127.0.0.1:84"), "{refusal}");
         return;
     }
     let mut started = String::new();
@@ -235,6 +235,7 @@ fn a_port_in_use_is_one_clear_message_and_nothing_is_left() {
     for args in [
         vec!["dev", "--json", "--port", &port],
         vec!["dev", "--json", "--port", "0", "--app-port", &port],
+        vec!["dev", "--json", "--port", "0", "--login-port", &port],
     ] {
         let output = yufu(&args);
         assert_eq!(output.status.code(), Some(1));

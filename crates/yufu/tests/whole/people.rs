@@ -128,13 +128,27 @@ fn a_passcode_is_tried_five_times_and_no_more() {
 
 /// One request to the demo app with its own cookie.
 fn rooms(house: &House, target: &str, cookie: &mut String) -> Answer {
+    to_rooms(house, Ask::get(target), cookie)
+}
+
+/// Accepts the demo app's terms and begins one of its ways: the platform's address.
+fn begin(house: &House, way: &str, cookie: &mut String) -> String {
+    let home = rooms(house, "/", cookie);
+    let csrf = crate::house::field(home.text(), "name=\"csrf\" value=\"").unwrap();
+    let form = [("csrf", csrf), ("agree", "yes"), ("act", way)];
+    let chosen = to_rooms(house, Ask::post("/", &form), cookie);
+    assert_eq!(chosen.location(), format!("/login/{way}"));
+    rooms(house, chosen.location(), cookie).location().to_owned()
+}
+
+fn to_rooms(house: &House, ask: Ask, cookie: &mut String) -> Answer {
     let port = house.ready["app"]
         .as_str()
         .unwrap()
         .rsplit(':')
         .next()
         .unwrap();
-    let mut ask = Ask::get(target).host(&format!("127.0.0.1:{port}"));
+    let mut ask = ask.host(&format!("127.0.0.1:{port}"));
     if !cookie.is_empty() {
         ask = ask.header("cookie", cookie);
     }
@@ -152,23 +166,13 @@ fn the_demo_app_logs_in_by_the_wire_alone() {
     let house = House::dev_with(&["--poll-hold", "1"]);
     let app = house.ready["app"].as_str().unwrap().to_owned();
     let platform = house.platform().to_owned();
-    let mut cookie = String::new();
-    let home = rooms(&house, "/", &mut cookie);
-    assert_eq!(home.status, 200);
-    let mut ways: Vec<&str> = home.text().split("href=\"/login/").skip(1).collect();
-    ways = ways
-        .iter()
-        .map(|way| way.split('"').next().unwrap())
-        .collect();
-    assert!(ways.len() >= 3, "{ways:?}");
-    for way in ways {
+    for way in ["scan", "native", "page"] {
         let mut cookie = String::new();
-        let start = rooms(&house, &format!("/login/{way}"), &mut cookie);
-        let Some(to_platform) = start.header("location").map(str::to_owned) else {
-            // A way with a page of its own in between (a stand-in for the phone's app).
-            assert_eq!(start.status, 200, "{way}");
-            continue;
-        };
+        // Nobody is sent anywhere before the terms are accepted.
+        let early = rooms(&house, &format!("/login/{way}"), &mut cookie);
+        assert_eq!(early.status, 200, "{way}");
+        assert!(early.text().contains("1003"), "{way}");
+        let to_platform = begin(&house, way, &mut cookie);
         assert!(to_platform.starts_with(&platform), "{way}: {to_platform}");
         let target = to_platform.strip_prefix(&platform).unwrap();
         let mut browser = Browser::of(&house, 0);
@@ -205,8 +209,8 @@ fn the_demo_app_logs_in_by_the_wire_alone() {
         );
         // And then the whole way again, undisturbed.
         let mut cookie = String::new();
-        let start = rooms(&house, &format!("/login/{way}"), &mut cookie);
-        let target = start.location().strip_prefix(&platform).unwrap().to_owned();
+        let start = begin(&house, way, &mut cookie);
+        let target = start.strip_prefix(&platform).unwrap().to_owned();
         if target.starts_with("/connect/qrconnect") {
             continue;
         }
@@ -223,6 +227,20 @@ fn the_demo_app_logs_in_by_the_wire_alone() {
             );
         }
         assert_eq!(answer.status, 200, "{way}");
+        // Logged in at WeChat, and a number is asked for; no secret is in the page.
+        if way == "native" {
+            let next = crate::house::field(answer.text(), "href=\"/native/finish?").unwrap();
+            let next = format!("/native/finish?{}", next.replace("&#38;", "&"));
+            answer = rooms(&house, &next, &mut cookie);
+            assert_eq!(answer.location(), "/bind");
+            answer = rooms(&house, "/bind", &mut cookie);
+        }
+        let code = param(&back, "code").unwrap();
+        assert!(!answer.text().contains(code), "{way}");
+        assert!(
+            answer.text().contains("/user/wechat/login"),
+            "the wire is shown: {way}"
+        );
     }
 }
 

@@ -269,7 +269,8 @@ fn a_wechat_compatible_app_needs_no_pkce() {
         ("bundle", "com.example.rooms"),
     ];
     let target = format!("/connect/app/authorize?{}", query(&params));
-    assert_eq!(house.get(&target).status, 200);
+    house.set(&mobile.0, "wechat_compatible=false");
+    until("felt", || house.get(&target).status == 200);
     house.set(&mobile.0, "wechat_compatible=true");
     until("felt", || house.get(&target).status == 303);
     let location = Browser::of(&house, 0).allow(&target);

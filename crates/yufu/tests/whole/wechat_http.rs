@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::house::{Ask, Browser, House, in_client, param, query};
+use crate::house::{Ask, Browser, House, in_client, param, query, until};
 
 const TOKENS: &str = r#"{"access_token":"<token>","expires_in":7200,"refresh_token":"<token>","openid":"<id>","scope":"snsapi_userinfo","unionid":"<id>"}"#;
 const BASE_TOKENS: &str = r#"{"access_token":"<token>","expires_in":7200,"refresh_token":"<token>","openid":"<id>","scope":"snsapi_base"}"#;
@@ -324,10 +324,11 @@ fn a_native_identity_that_does_not_match_is_a_page_and_tells_nothing() {
         }
         assert!(!page.text().contains(signature));
     }
-    // PKCE is needed here, and only S256 will do.
+    // Only S256 will do, and where the app is not as WeChat's are, PKCE is needed.
     let base = [("platform", "ios"), ("bundle", "com.example.rooms")];
-    let page = house.get(&native(&mobile.0, &base));
-    assert!(page.text().contains("code_challenge"), "{}", page.text());
+    house.set(&mobile.0, "wechat_compatible=false");
+    let bare = native(&mobile.0, &base);
+    until("felt", || house.get(&bare).text().contains("code_challenge"));
     let plain = [
         base[0],
         base[1],
