@@ -111,7 +111,7 @@ pub(super) async fn begin(knock: &Knock, way: ClientKind, aim: Aim) -> Response 
         }),
     };
     let address = knock.demo.upstream(way).authorize_url(&ask);
-    let call = way_out(&address, &state);
+    let call = way_out(knock, &address, &state);
     knock.change(|seat| {
         seat.heard(call);
         seat.begins(Pending { state, way, aim });
@@ -120,9 +120,11 @@ pub(super) async fn begin(knock: &Knock, way: ClientKind, aim: Aim) -> Response 
 }
 
 /// The way of the browser to WeChat, as a line of the wire.
-fn way_out(address: &str, state: &str) -> WireCall {
+fn way_out(knock: &Knock, address: &str, state: &str) -> WireCall {
     let bare = address.split('#').next().unwrap_or(address);
     let (place, query) = bare.split_once('?').unwrap_or((bare, ""));
+    let platform = &knock.demo.platform;
+    let path = place.strip_prefix(platform.as_str()).unwrap_or(place);
     let params = yufu_dialects::http::Request::get("", query).params();
     let names = [
         "appid",
@@ -143,9 +145,11 @@ fn way_out(address: &str, state: &str) -> WireCall {
         Some(Field::new(name, value))
     });
     WireCall {
-        line: format!("→ GET {place}"),
+        line: format!("→ GET {path}"),
         said: None,
-        sent: sent.collect(),
+        sent: std::iter::once(Field::new("host", platform))
+            .chain(sent)
+            .collect(),
         got: Vec::new(),
     }
 }
