@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use yufu_core::login::LoginRefusal;
 
 use super::envelope::{self, status};
+use super::read::{MAX_DEVICE, MAX_KEY};
 use super::table::{Answers, Auth, ENDPOINTS, Endpoint, Field, Kind, Need, Verb};
 use super::{LoginHouse, plain, text as words};
 use crate::view::Lang;
@@ -260,14 +261,15 @@ fn responses(endpoint: &Endpoint) -> Value {
 }
 
 fn parameters() -> Value {
-    let header = |name: &str, about: &str, most: u16| {
-        json!({"name": name, "in": "header", "required": false, "description": about,
-            "schema": {"type": "string", "maxLength": most}})
+    let header = |name: &str, about: &str, most: Option<usize>| {
+        let mut schema = json!({"type": "string"});
+        envelope::put(&mut schema, "maxLength", most);
+        json!({"name": name, "in": "header", "required": false, "description": about, "schema": schema})
     };
     json!({
-        "Device": header("X-Yufu-Device", "The device secret, once there is one. It binds states, tickets and sessions to the device.", 64),
-        "Language": header("Accept-Language", "Chinese unless English is preferred.", 256),
-        "Idempotency": header("Idempotency-Key", "The same key with the same request is answered with the same data: at login, bind, merge, phone login and the cancelling of a deletion.", 512)
+        "Device": header("X-Yufu-Device", "The device secret, once there is one. It binds states, tickets and sessions to the device.", Some(MAX_DEVICE)),
+        "Language": header("Accept-Language", "Chinese unless English is preferred.", None),
+        "Idempotency": header("Idempotency-Key", "The same key with the same request is answered with the same data: at login, bind, merge, phone login and the cancelling of a deletion.", Some(MAX_KEY))
     })
 }
 

@@ -38,6 +38,7 @@ use yufu_core::refusal::Fault;
 pub use document::{catalogue, document, text as document_text};
 pub use envelope::{Statuses, status};
 pub use house::{Arrivals, LoginFront, LoginHouse, LoginPorts, ReceiptKind, Service};
+pub use read::try_body;
 pub use text::message;
 
 use crate::house::Peer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -28,6 +28,10 @@ pub(crate) const MAX_BODY: usize = 16 * 1024;
 const MAX_PHONE: usize = 256;
 /// The most bytes of a part of a proof.
 const MAX_PART: usize = 512;
+/// The most bytes of a device secret.
+pub(super) const MAX_DEVICE: usize = 64;
+/// The most bytes of an idempotency key.
+pub(super) const MAX_KEY: usize = 512;
 
 /// What every request tells of its caller.
 #[derive(Clone)]
@@ -84,8 +88,8 @@ impl Ask {
     ) -> Result<Self, LoginStop> {
         let headers = &parts.headers;
         let bearer = scheme(headers, "bearer").map(str::to_owned);
-        let sent = header_text(headers, "x-yufu-device", "X-Yufu-Device")?;
-        let key = header_text(headers, "idempotency-key", "Idempotency-Key")?;
+        let sent = header_text(headers, "X-Yufu-Device", MAX_DEVICE)?;
+        let key = header_text(headers, "Idempotency-Key", MAX_KEY)?;
         let by_cookie = (bearer.is_none() && caller.cookies.get(Role::Session).is_some())
             || (sent.is_none() && caller.cookies.get(Role::Device).is_some())
             || caller.cookies.get(Role::Refresh).is_some()
@@ -226,16 +230,19 @@ fn scheme<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     (word.eq_ignore_ascii_case(scheme) && !rest.is_empty()).then_some(rest)
 }
 
-/// A header as text; empty is none.
+/// A header as text of at most so many bytes; empty is none.
 fn header_text(
     headers: &HeaderMap,
-    name: &str,
-    field: &'static str,
+    name: &'static str,
+    most: usize,
 ) -> Result<Option<String>, LoginStop> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
     };
-    let text = value.to_str().map_err(|_| refuse(field))?.trim();
+    let text = value.to_str().map_err(|_| refuse(name))?.trim();
+    if text.len() > most {
+        return Err(refuse(name));
+    }
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
@@ -385,6 +392,29 @@ impl Body {
         let phone = Phone::parse(text).ok().filter(Phone::is_mobile);
         phone.map(Some).ok_or(LoginRefusal::PhoneInvalid)
     }
+}
+
+/// Reads a body as a call at this endpoint would, for whoever tries the reader alone: the fields
+/// that were given with their texts (none for what is no text), in the order of the table.
+///
+/// # Errors
+/// The name that the refusal tells.
+pub fn try_body(
+    endpoint: &Endpoint,
+    media: &str,
+    bytes: &[u8],
+) -> Result<Vec<(&'static str, Option<String>)>, String> {
+    let media = HeaderValue::try_from(media).map_err(|_| "Content-Type".to_owned())?;
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media)]);
+    let body = Body::read(endpoint, &headers, bytes).map_err(|stop| match stop {
+        LoginStop::Refused(LoginRefusal::BadRequest { field }) => field.to_owned(),
+        _ => String::new(),
+    })?;
+    let told = body.0.into_iter().map(|(name, given)| match given {
+        Given::Text(text) => (name, Some(text)),
+        Given::Flag(_) | Given::Proof(_) => (name, None),
+    });
+    Ok(told.collect())
 }
 
 /// One field; `None` when it is empty and may be.
