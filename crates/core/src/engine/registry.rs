@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::login::EndedBy;
 use super::{Engine, Halt, settled};
 use crate::client::{
     Client, ClientKind, ClientPolicy, ClientSecret, Developer, NativeIdentity, Review, Status,
@@ -17,7 +18,7 @@ use crate::secret::{Layout, Secret, SecretHash};
 use crate::store::{Change, Record, UserKey};
 use crate::ticket::{Code, CodePurpose, Kind};
 use crate::time::Timestamp;
-use crate::user::{Handle, Phone, Profile, User, check_password};
+use crate::user::{Handle, Phone, Profile, User, UserStatus, check_password};
 
 /// A client to be made.
 #[derive(Clone, Debug)]
@@ -479,13 +480,16 @@ impl Engine {
         let user = user.filter(|user| user.status.may_sign_in());
         let user = user.ok_or(Refusal::NotSignedIn)?;
         let mut user = User::clone(&user);
+        let mut changes = Vec::new();
+        if status == UserStatus::Restricted && user.status != status {
+            let by = EndedBy::Disabled;
+            changes = self.tell_ends(&user, None, by, now).await?;
+        }
         user.status = status;
         user.version += 1;
-        self.commit(vec![
-            Change::Put(Record::User(user)),
-            self.event("user.status", Some(id), None, "", now),
-        ])
-        .await?;
+        changes.push(Change::Put(Record::User(user)));
+        changes.push(self.event("user.status", Some(id), None, "", now));
+        self.commit(changes).await?;
         Ok(())
     }
 }

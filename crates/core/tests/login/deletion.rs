@@ -130,6 +130,7 @@ async fn del_03_a_fresh_proof_closes_the_account_and_says_when_it_ends() {
         mei.w.store.change(),
         [
             "put user",
+            "notify session.ended",
             "issue erasure",
             "notify user.deletion_requested",
             "event user.deletion_requested",

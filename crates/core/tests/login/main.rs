@@ -4,6 +4,7 @@
 mod attack;
 mod decide;
 mod deletion;
+mod endings;
 mod flow;
 mod keys;
 mod merge;

@@ -480,6 +480,7 @@ async fn ending_all_bites_within_the_same_millisecond() {
         assert_eq!(
             change,
             [
+                "notify session.ended",
                 "put user",
                 "notify session.all_ended",
                 "event session.all_ended"

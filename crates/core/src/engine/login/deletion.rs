@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::ending::EndedBy;
 use super::people::Acting;
 use super::session::NewSession;
 use super::{LoginHalt, Row, amend, attach, persons, put, settled_login};
@@ -122,7 +123,7 @@ impl Engine {
         let until = now.plus(self.login().deletion_delay);
         user.status = UserStatus::Deleting(until);
         user.replacing = None;
-        let mut changes = self.end_others(user, None, now).await?;
+        let mut changes = self.end_others(user, None, EndedBy::Deleted, now).await?;
         let number = self.draw_number();
         let row = Row {
             number,
@@ -293,7 +294,7 @@ impl Engine {
         changes.extend(self.forget_sessions(id, now).await?);
         changes.extend(self.forget_merges(id, now).await?);
         user.status = UserStatus::Deleted;
-        changes.extend(self.end_others(&mut user, None, now).await?);
+        changes.extend(self.end_others(&mut user, None, EndedBy::Deleted, now).await?);
         changes.push(put(&mut user));
         changes.extend(self.notices("user.deleted", id, &json!({}), now));
         changes.push(self.event("user.erased", Some(id), None, &tombstone, now));
@@ -520,7 +521,7 @@ impl Engine {
         if lost && user.status == UserStatus::Active {
             changes.extend(self.close_account(user, "upstream", now).await?.1);
         } else {
-            changes.extend(self.end_others(user, None, now).await?);
+            changes.extend(self.end_others(user, None, EndedBy::Unlinked, now).await?);
         }
         Ok(changes)
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::bind::{enterable, open_to_ticket};
+use super::ending::EndedBy;
 use super::deletion::{faulty, forget};
 use super::{LoginHalt, Row, amend, masked_name, persons, put, settled_login};
 use crate::engine::Engine;
@@ -132,7 +133,7 @@ impl Engine {
             from.status = UserStatus::Merged(to.id);
         }
         from.replacing = None;
-        changes.extend(self.end_others(&mut from, None, now).await?);
+        changes.extend(self.end_others(&mut from, None, EndedBy::Merged, now).await?);
         changes.push(put(&mut from));
         let number = self.draw_number();
         let row = Row {
@@ -304,8 +305,8 @@ impl Engine {
         if is_bare(&to) {
             return Err(LoginRefusal::LastIdentity.into());
         }
-        changes.extend(self.end_others(&mut from, None, now).await?);
-        changes.extend(self.end_others(&mut to, None, now).await?);
+        changes.extend(self.end_others(&mut from, None, EndedBy::Merged, now).await?);
+        changes.extend(self.end_others(&mut to, None, EndedBy::Merged, now).await?);
         changes.push(put(&mut from));
         changes.push(put(&mut to));
         changes.extend(close_merge(&row, true, now)?);

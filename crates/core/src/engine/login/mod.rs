@@ -8,6 +8,7 @@
 mod arrival;
 mod bind;
 mod deletion;
+mod ending;
 mod export;
 mod merge;
 mod passcode;
@@ -34,6 +35,7 @@ use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, User, UserStatus};
 
 pub use bind::{BindRequest, BindStep, PhoneProof};
+pub(in crate::engine) use ending::EndedBy;
 pub use deletion::{Pushed, PushedEvent, PushedKind};
 pub use export::{Export, ExportedEvent, ExportedIdentity, ExportedSession};
 pub use passcode::{PasscodeRequest, PasscodeSent};

@@ -2,6 +2,7 @@
 
 use super::bind::{PhoneProof, enterable, relation};
 use super::deletion::proofs_of;
+use super::ending::EndedBy;
 use super::session::NewSession;
 use super::transaction::Proved;
 use super::{
@@ -537,7 +538,7 @@ impl Engine {
         for identity in &gone {
             changes.extend(self.vault_erase(&identity.key, now).await?);
         }
-        changes.extend(self.end_others(&mut user, Some(auth.session), now).await?);
+        changes.extend(self.end_others(&mut user, Some(auth.session), EndedBy::Unlinked, now).await?);
         let id = user.id;
         changes.push(put(&mut user));
         changes.extend(self.tell("user.unlinked", id, provider.word(), now));
@@ -621,7 +622,7 @@ impl Engine {
         }
         let handle = Handle::Phone(phone.clone());
         changes.push(Change::Put(Record::Handle(handle, user.id)));
-        changes.extend(self.end_others(&mut user, Some(auth.session), now).await?);
+        changes.extend(self.end_others(&mut user, Some(auth.session), EndedBy::PhoneChanged, now).await?);
         let id = user.id;
         changes.push(put(&mut user));
         changes.extend(self.tell(about, id, "", now));

@@ -9,11 +9,9 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
+use super::ending::EndedBy;
 use super::{LoginHalt, Row, amend, settled_login};
 use crate::engine::Engine;
-use crate::engine::account::sessions_end;
 use crate::id::{Number, UserId};
 use crate::identity::IdentityKey;
 use crate::keyring::{Minted, Presented, hex};
@@ -202,38 +200,6 @@ impl Engine {
         Ok((pair(access, refresh, access_until, now), row.issue()?))
     }
 
-    /// Ends every session of a user but `keep`, by value: the user's own change, and that of the
-    /// kept session, which both ride in the caller's commit.
-    ///
-    /// # Errors
-    /// [`LoginRefusal::SessionInvalid`] and its siblings when the session to be kept is over.
-    pub(super) async fn end_others(
-        &self,
-        user: &mut User,
-        keep: Option<Number>,
-        now: Timestamp,
-    ) -> Result<Vec<Change>, LoginHalt> {
-        let mut changes = Vec::new();
-        let from = sessions_end(user, now);
-        if let Some(number) = keep {
-            let session = self.session_row(number).await?;
-            if session.user != Some(user.id) {
-                return Err(LoginRefusal::SessionInvalid.into());
-            }
-            if session.body.from < user.sessions_from {
-                let at = user.sessions_from;
-                return Err(LoginRefusal::SessionKicked { at }.into());
-            }
-            let body = DeviceSession {
-                from,
-                ..session.body.clone()
-            };
-            changes.push(amend(&session, &body, session.expires_at)?);
-        }
-        user.sessions_from = from;
-        Ok(changes)
-    }
-
     /// The changes that end one session and tell of it.
     fn end(
         &self,
@@ -248,15 +214,7 @@ impl Engine {
             let family = self.shown_family(&session.body.device);
             changes.push(Change::RevokeFamily { family, at: now });
         }
-        if let Some(user) = session.user {
-            let data = json!({
-                "session": self.session_id(session.number),
-                "reason": word(by),
-                "device_id": session.body.device_id,
-                "platform": session.body.platform,
-            });
-            changes.extend(self.notices("session.ended", user, &data, now));
-        }
+        changes.extend(self.tell_end(session, word(by), now));
         changes.push(self.event("session.ended", session.user, None, word(by), now));
         Ok(changes)
     }
@@ -335,7 +293,7 @@ impl Engine {
     }
 
     /// The user's sessions that live, oldest first; those that wait for the upstream are of them.
-    async fn living_sessions(
+    pub(super) async fn living_sessions(
         &self,
         user: &User,
         now: Timestamp,
@@ -754,7 +712,7 @@ impl Engine {
     async fn end_all_once(&self, id: UserId, now: Timestamp) -> Result<(), LoginHalt> {
         let user = self.load(id).await?;
         let mut user = user.ok_or(LoginRefusal::BadRequest { field: "user" })?;
-        let mut changes = self.end_others(&mut user, None, now).await?;
+        let mut changes = self.end_others(&mut user, None, EndedBy::Operator, now).await?;
         user.version += 1;
         changes.push(Change::Put(Record::User(user)));
         changes.extend(self.tell("session.all_ended", id, "operator", now));
