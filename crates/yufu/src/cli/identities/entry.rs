@@ -314,7 +314,10 @@ fn key_of(
         },
     };
     let keys = [&row.openid, &row.unionid, &row.unsure];
-    if keys.iter().any(|key| !is_key(key)) || !is_clean(&row.appid, ClientId::MAX_BYTES) {
+    let is_sound = is_clean(&row.appid, ClientId::MAX_BYTES)
+        // It goes into the key of the person, and into complaints and listings.
+        && is_clean(&row.account, MOST_USER);
+    if keys.iter().any(|key| !is_key(key)) || !is_sound {
         faults.push(What::BadKey);
         return None;
     }
@@ -430,6 +433,10 @@ fn seconds_of(time: &str) -> Option<i64> {
                 .get(2..)
                 .filter(|rest| !rest.is_empty())
                 .map_or(Some(0), |rest| rest.parse().ok())?;
+            let is_zone = (0..24).contains(&hours) && (0..60).contains(&minutes);
+            if !is_zone {
+                return None;
+            }
             let distance = hours * 3600 + minutes * 60;
             if zone.starts_with('-') {
                 -distance
@@ -523,6 +530,14 @@ mod tests {
             ),
             (
                 Row {
+                    account: "north\u{1b}[2J".into(),
+                    ..row("1", "wx1", "o1", "u1")
+                },
+                Some(What::BadKey),
+                None,
+            ),
+            (
+                Row {
                     phone: "12".into(),
                     ..row("1", "wx1", "o1", "")
                 },
@@ -599,6 +614,9 @@ mod tests {
             "2024-01",
             "2024-01-01 25:00",
             "2024-01-01 1",
+            "2024-01-01 00:00+25:00",
+            "2024-01-01 00:00+00:60",
+            "2024-01-01 00:00+009223372036854775807",
         ] {
             assert_eq!(time_of(text), None, "{text}");
         }
