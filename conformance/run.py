@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Drives real WeChat client libraries through a whole login against yufu, and proves that each driver can fail.
+"""Drives real WeChat client libraries through a whole login against yufu, and proves that each driver can fail. Then calls
+the login API by its own OpenAPI document, and proves the same of the checks.
 
 The libraries have the platform's hosts built in, so the run takes place in a private network where those hosts are
 this machine. Nothing leaves it. See README.md beside this file.
@@ -21,7 +22,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lab import certificates, prepare, wire
+from lab import certificates, document, prepare, wire
 from lab.browser import Stuck, World
 from lab.drivers import DRIVERS
 from lab.front import BREAKS, EXPECTED, FINE_BREAKS, Front
@@ -40,6 +41,7 @@ def main():
     if options.list:
         for driver in DRIVERS:
             print(f"{driver.name:22} {driver.kind:8} {driver.package} {prepare.version(driver.language, driver.package)}")
+        print(f"{document.NAME:22} {'-':8} {document.PACKAGE} {prepare.version('python', document.PACKAGE)}")
         return 0
     inside = os.environ.get(INSIDE) == "1"
     if not inside:
@@ -66,14 +68,14 @@ def arguments():
     parser.add_argument("--yufu", type=Path, default=HERE.parent / "target" / "release" / "yufu", metavar="PATH",
                         help="the binary (default: target/release/yufu of this repository)")
     parser.add_argument("--only", action="append", metavar="NAME", help="this driver alone; may be given again")
-    parser.add_argument("--no-breaks", action="store_true", help="the logins only, without the five broken answers")
+    parser.add_argument("--no-breaks", action="store_true", help="without the broken answers")
     parser.add_argument("--prepare", action="store_true", help="install the libraries and stop")
     parser.add_argument("--list", action="store_true", help="name the drivers and stop")
     parser.add_argument("--json", action="store_true", help="the report as one JSON document")
     parser.add_argument("--verbose", action="store_true", help="with every failure, what the driver wrote")
     options = parser.parse_args()
     options.yufu = options.yufu.resolve()
-    unknown = set(options.only or ()) - {driver.name for driver in DRIVERS}
+    unknown = set(options.only or ()) - {driver.name for driver in DRIVERS} - {document.NAME}
     if unknown:
         parser.error(f"no driver is named {', '.join(sorted(unknown))}; --list names them")
     return options
@@ -136,18 +138,45 @@ def run(options):
     with tempfile.TemporaryDirectory(prefix="yufu-conformance-") as name:
         folder = Path(name)
         try:
-            with (folder / "yufu.err").open("wb") as errors:
-                house, world = start_yufu(options.yufu, folder, errors, processes)
-            if world is None:
-                return stop("yufu dev did not come up: " + ((folder / "yufu.err").read_text("utf-8", "replace")[-600:] or "it said nothing"))
-            results = drive(drivers, options, folder, world, processes, started + RUN_SECONDS)
-            if results is None:
-                return stop(f"still running after {RUN_SECONDS} s; given up")
-            if house.poll() is not None:
-                say(f"yufu ended during the run, with status {house.returncode}: " + (folder / "yufu.err").read_text("utf-8", "replace")[-600:])
+            results = {}
+            if drivers:
+                with (folder / "yufu.err").open("wb") as errors:
+                    house, world = start_yufu(options.yufu, folder, errors, processes)
+                if world is None:
+                    return stop("yufu dev did not come up: " + ((folder / "yufu.err").read_text("utf-8", "replace")[-600:] or "it said nothing"))
+                results = drive(drivers, options, folder, world, processes, started + RUN_SECONDS)
+                if results is None:
+                    return stop(f"still running after {RUN_SECONDS} s; given up")
+                if house.poll() is not None:
+                    say(f"yufu ended during the run, with status {house.returncode}: " + (folder / "yufu.err").read_text("utf-8", "replace")[-600:])
+                processes.end(house)
+            is_asked = not options.only or document.NAME in options.only
+            documented = by_document(options, folder, processes) if is_asked else {}
         finally:
             processes.end_all()
-    return report(results, options, time.monotonic() - started)
+    return report(results, documented, options, time.monotonic() - started)
+
+
+def by_document(options, folder, processes):
+    """Both modes beside each other; the broken answers last, alone, so that they cannot disturb."""
+    results = {mode: nothing("it never ran") for mode in document.MODES}
+
+    def work(mode, broken=False):
+        name = document.BROKEN if broken else mode
+        try:
+            results[name] = document.run(options.yufu, mode, folder / f"document-{name}", processes, plain_environment(folder), broken)
+        except Exception as problem:  # one mode's trouble must not hide the other's result
+            results[name] = nothing(f"the runner itself: {problem!r}")
+
+    (folder / "home").mkdir(exist_ok=True)
+    workers = [threading.Thread(target=work, args=(mode,)) for mode in document.MODES]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if not options.no_breaks:
+        work(document.MODES[0], broken=True)
+    return results
 
 
 def start_yufu(binary, folder, errors, processes):
@@ -313,7 +342,7 @@ def verdict(result, broken):
     return True, "library" if result["failed"] else "wire", result["failed"]
 
 
-def report(results, options, seconds):
+def report(results, documented, options, seconds):
     names = [driver for driver in DRIVERS if (driver.name, None) in results]
     rows, passed, failed = [], 0, 0
     for driver in names:
@@ -327,10 +356,25 @@ def report(results, options, seconds):
             row["runs"][broken or "login"] = {"passed": good, "word": word, "why": why, "seconds": result["seconds"],
                                               "checks": result["saw"].get("passed", [])}
         rows.append(row)
+    passed += sum(not result["failed"] for result in documented.values())
+    failed += sum(bool(result["failed"]) for result in documented.values())
     if options.json:
-        print(json.dumps({"passed": passed, "failed": failed, "seconds": round(seconds, 1), "drivers": rows}, ensure_ascii=False, indent=1))
+        api = {name: {"passed": not result["failed"], "why": result["failed"], "seconds": result["seconds"], "calls": result.get("calls", 0)}
+               for name, result in documented.items()}
+        print(json.dumps({"passed": passed, "failed": failed, "seconds": round(seconds, 1), "drivers": rows, document.NAME: api},
+                         ensure_ascii=False, indent=1))
     else:
-        as_text(rows, results, options)
+        if rows:
+            as_text(rows, results, options)
+        if documented:
+            print(f"\nThe login API by its own document, with {document.PACKAGE} {prepare.version('python', document.PACKAGE)}:\n")
+        for name, result in documented.items():
+            word = "FAILED" if result["failed"] else "ok"
+            told = f"{result.get('calls', 0)} calls" + (f", {result['fine']} operations succeeded" if "fine" in result else "")
+            print(f"{name:22} {word:6} {result['seconds']:5.1f} s  {told}")
+            print("".join(f"    {words}\n" for words in result["failed"]), end="")
+            if result["failed"] and (options.verbose or name != document.BROKEN):
+                print("".join(f"    | {line[:300]}\n" for line in result["wrote"].strip().splitlines()[-80:]), end="")
         print(f"\n{passed} passed, {failed} failed, {seconds:.0f} s")
     return 1 if failed else 0
 
