@@ -9,7 +9,7 @@ use yufu_core::refusal::Refusal;
 use yufu_core::secret::Secret;
 use yufu_core::subject::Subject;
 use yufu_core::time::Timestamp;
-use yufu_core::user::{Profile, Sex, User, UserStatus};
+use yufu_core::user::{Profile, Sex, User};
 use yufu_dialects::endpoint::{Operation, Render};
 use yufu_dialects::http::{Reply, Request, Stamp};
 use yufu_dialects::wechat::DIALECT;
@@ -113,15 +113,8 @@ fn told(request: &Request, render: Render<ProfileAnswer>) {
         unionid: None,
         full: true,
         user: Arc::new(User {
-            id: UserId(Number(1)),
             profile: profile.clone(),
-            phone: None,
-            password: None,
-            status: UserStatus::Active,
-            created_at: Timestamp(0),
-            password_changed_at: None,
-            sessions_from: Timestamp(0),
-            version: 1,
+            ..User::new(UserId(Number(1)), Timestamp(0))
         }),
     };
     let value = json(&render(request, &STAMP, Ok(answer)));

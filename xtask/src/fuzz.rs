@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::run;
 
 /// One per parser, as in `fuzz/Cargo.toml`.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 14] = [
     "params",
     "redirect",
     "secret",
@@ -20,6 +20,11 @@ const TARGETS: [&str; 9] = [
     "ticket",
     "phone",
     "config",
+    "push",
+    "sms",
+    "login_body",
+    "identities",
+    "upstream_answer",
 ];
 
 /// What the compiler is told: count edges and comparisons for libFuzzer. Only what is built for
@@ -32,7 +37,7 @@ const FLAGS: &str = "-Cpasses=sancov-module \
     --cfg fuzzing -Ccodegen-units=1";
 
 const LONG: u32 = 60;
-const SMOKE: u32 = 20;
+const SMOKE: u32 = 13;
 /// How many run at once.
 const LANES: usize = 2;
 
