@@ -198,6 +198,7 @@ fn front(login: &Login, port: u16, is_dev: bool) -> LoginFront {
             true => Statuses::Strict,
             false => Statuses::Compat,
         },
+        passcodes: login.phone,
         bind_url: login.bind_url.clone(),
         answer_budget: Duration::from_millis(budget),
         services: services.collect(),

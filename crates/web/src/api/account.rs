@@ -40,6 +40,7 @@ pub(crate) async fn config(ask: Ask) -> Said {
             "resend_after": login.passcode_resend.as_seconds(),
             "ttl": login.passcode_life.as_seconds(),
             "digits": DIGITS,
+            "enabled": ask.house.front.passcodes,
         },
         "expose_upstream_token": login.expose_upstream_token,
         "wechat": { "status": status(degraded), "apps": apps },

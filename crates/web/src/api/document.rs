@@ -370,7 +370,7 @@ fn lists() -> [(&'static str, Value); 5] {
             "Config",
             object(
                 json!({"bind_policy": {"enum": ["phone_required", "optional"]}, "consent_version": text(),
-            "passcode": object(json!({"resend_after": number(), "ttl": number(), "digits": number()}), &["resend_after", "ttl", "digits"]),
+            "passcode": object(json!({"resend_after": number(), "ttl": number(), "digits": number(), "enabled": flag()}), &["resend_after", "ttl", "digits", "enabled"]),
             "expose_upstream_token": flag(),
             "wechat": object(json!({"status": state(), "apps": list(app)}), &["status", "apps"])}),
                 &[

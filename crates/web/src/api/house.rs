@@ -64,6 +64,8 @@ pub struct LoginFront {
     pub origins: Vec<String>,
     /// How HTTP statuses are chosen.
     pub statuses: Statuses,
+    /// Whether passcodes are sent to phones: without them a number is proved by its carrier alone.
+    pub passcodes: bool,
     /// Where browsers bind a phone number; empty for the page of this house.
     pub bind_url: String,
     /// How long a caller waits for an upstream.
@@ -251,6 +253,7 @@ mod tests {
                 "http://127.0.0.1:5173".to_owned(),
             ],
             statuses: Statuses::Strict,
+            passcodes: true,
             bind_url: String::new(),
             answer_budget: Duration::from_secs(5),
             services: Vec::new(),

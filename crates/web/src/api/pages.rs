@@ -136,6 +136,7 @@ impl Here {
                 && apps
                     .iter()
                     .any(|app| wechat::authorize_url(self.house(), app, "").is_some()),
+            has_phone: self.house().front.passcodes,
             agreed: !self.field("agree").is_empty(),
             step: PhoneStep::Phone,
             phone: self.field("phone").to_owned(),
@@ -144,7 +145,11 @@ impl Here {
     }
 
     /// The first step, with what went wrong.
-    fn ask_phone(self, error: Option<String>) -> Response {
+    fn ask_phone(self, mut error: Option<String>) -> Response {
+        // Whoever has a number to bind and nothing to prove it with goes on elsewhere.
+        if self.page == BIND && !self.house().front.passcodes {
+            error = Some(self.lang.t(T::BindElsewhere).to_owned());
+        }
         let form = LoginForm {
             error: error.map(Problem::Said),
             ..self.plain_form()

@@ -30,6 +30,9 @@ pub(crate) async fn proof(
             .body
             .some("sms_code")
             .map_or(PhoneProof::None, PhoneProof::Passcode);
+        if !ask.house.front.passcodes && matches!(proof, PhoneProof::Passcode(_)) {
+            return Err(bad("phone"));
+        }
         return Ok((typed, proof));
     };
     let Some(carrier) = &ask.house.ports.carrier else {
@@ -56,6 +59,9 @@ pub(crate) async fn reissued(house: &LoginHouse, phone: &Phone, since: Timestamp
 
 pub(crate) async fn send(ask: Ask) -> Said {
     let scene = Scene::parse(ask.body.text("scene")).ok_or_else(|| bad("scene"))?;
+    if !ask.house.front.passcodes {
+        return Err(bad("phone"));
+    }
     let phone = match (ask.body.phone()?, scene) {
         (Some(phone), _) => phone,
         (None, Scene::Verify) => own_phone(&ask).await?,

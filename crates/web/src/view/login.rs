@@ -27,6 +27,8 @@ pub struct LoginForm {
     pub binds: bool,
     /// One may log in with WeChat instead.
     pub has_wechat: bool,
+    /// Passcodes are sent to phones.
+    pub has_phone: bool,
     /// The terms were accepted.
     pub agreed: bool,
     /// The step.
@@ -79,6 +81,7 @@ impl Sample for LoginForm {
             action: "/login?return_to=%2Fwelcome".to_owned(),
             binds: false,
             has_wechat: true,
+            has_phone: true,
             agreed: false,
             step: PhoneStep::Phone,
             phone: String::new(),
@@ -118,6 +121,21 @@ impl Sample for LoginForm {
                 LoginForm {
                     error: Some(Problem::WrongPasscode),
                     ..passcode.clone()
+                },
+            ),
+            (
+                "wechat",
+                LoginForm {
+                    has_phone: false,
+                    ..plain.clone()
+                },
+            ),
+            (
+                "elsewhere",
+                LoginForm {
+                    has_phone: false,
+                    error: Some(Problem::Said(lang.t(T::BindElsewhere).to_owned())),
+                    ..bind.clone()
                 },
             ),
             ("passcode", passcode.clone()),

@@ -56,6 +56,7 @@ texts! {
     // The login API's own pages.
     LoginTitle: "登录", "Log in";
     LoginAgree: "我已阅读并同意用户协议和隐私政策", "I accept the terms and the privacy policy";
+    BindElsewhere: "这里不发送验证码，请在应用里绑定手机号。", "No passcodes are sent here. Bind the number in the app.";
     LoginNeedAgree: "请先勾选同意协议。", "Please accept the terms first.";
     LoginWechat: "微信登录", "Log in with WeChat";
     LoggedInTitle: "已登录", "You are logged in";

@@ -16,7 +16,7 @@ async fn a_login_page_hears_what_it_needs() {
     assert_eq!(data["bind_policy"], "phone_required");
     assert_eq!(
         data["passcode"],
-        json!({"resend_after": 60, "ttl": 300, "digits": 6})
+        json!({"resend_after": 60, "ttl": 300, "digits": 6, "enabled": true})
     );
     assert_eq!(data["wechat"]["status"], "ok");
     assert_eq!(

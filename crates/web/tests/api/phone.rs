@@ -398,3 +398,52 @@ async fn a_new_device_may_take_a_deletion_back_that_it_hears_of() {
     new.device = Some(refused["device_secret"].as_str().unwrap().to_owned());
     assert_eq!(new.post(CANCEL, ticket).await.ok()["uid"], uid);
 }
+
+#[tokio::test]
+async fn where_no_passcodes_are_sent_the_carriers_word_is_all_that_proves_a_number() {
+    let mut plan = plan();
+    plan.front.passcodes = false;
+    let world = World::of(plan).await;
+    let mut app = device(&world);
+    let config = app.get("/user/config").await.ok();
+    assert_eq!(config["passcode"]["enabled"], false);
+    for scene in ["login", "bind", "change", "verify"] {
+        let body = json!({"phone": P1, "scene": scene});
+        app.post(SEND, body).await.bad("phone");
+    }
+    let typed = json!({"phone": P1, "sms_code": "123456", "consent_version": TERMS});
+    app.post(LOGIN, typed).await.bad("phone");
+    let ticket = app.ticket("mei").await;
+    let bind = |more: Value| {
+        let mut body = json!({"bind_ticket": ticket});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        app.post("/user/wechat/bind", body)
+    };
+    bind(json!({"phone": P1, "sms_code": "123456"})).await.bad("phone");
+    let said = bind(json!({"carrier_token": "sim-13800000001"})).await;
+    let mut bound = app.clone();
+    bound.keep(&said);
+    said.ok();
+    let change = json!({"phone": P2, "sms_code": "123456"});
+    bound.post(CHANGE, change).await.bad("phone");
+    let tap = json!({"carrier_token": "sim-13800000002", "consent_version": TERMS});
+    device(&world).post(LOGIN, tap).await.ok();
+    assert!(world.others.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn where_no_passcodes_are_sent_the_pages_ask_for_no_number() {
+    for (passcodes, expected) in [(true, true), (false, false)] {
+        let mut plan = plan();
+        plan.front.passcodes = passcodes;
+        let world = World::of(plan).await;
+        let request = axum::http::Request::get("/login");
+        let raw = world.raw(request.body(axum::body::Body::empty()).unwrap()).await;
+        let page = raw.text();
+        assert_eq!(page.contains("name=\"phone\""), expected);
+        assert_eq!(page.contains("value=\"send_passcode\""), expected);
+        assert!(page.contains("value=\"wechat\""), "the other way in stays");
+    }
+}

@@ -303,6 +303,7 @@ pub(crate) fn plan() -> Plan {
             public_metrics: true,
             origins: vec![SITE.to_owned()],
             statuses: Statuses::Strict,
+            passcodes: true,
             bind_url: String::new(),
             answer_budget: Duration::from_secs(5),
             services: vec![Service {

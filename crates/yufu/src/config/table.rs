@@ -107,7 +107,7 @@ fields! {
     "login.bind_policy" Shape::Word(&["phone_required", "optional"]), "phone_required", "Whether somebody new must bind a phone number before there is an account.";
     "login.merge_policy" Shape::Word(&["confirm", "auto"]), "confirm", "Whether an account found by its phone number is linked after the user said so, or at once.";
     "login.consent_version" Shape::Text, "", "The version of the terms that a login must have accepted; empty: any word will do, but some word must come.";
-    "login.phone" Shape::Flag, "true", "Whether passcodes are sent to phones; needs an [[sms_gateway]].";
+    "login.phone" Shape::Flag, "true", "Whether passcodes are sent to phones; needs an [[sms_gateway]]. Without them a number is proved by [carrier] alone.";
     "login.device_policy" Shape::Word(&["concurrent", "one_per_platform", "exclusive"]), "concurrent", "Which sessions of a user live beside each other.";
     "login.yields" Shape::Word(&["old", "new"]), "old", "Whether the old session ends or the new login is refused where the policy allows no more.";
     "login.session_limit" Shape::Number(1, 1000), "12", "The most sessions of a user.";
