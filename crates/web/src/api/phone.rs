@@ -38,7 +38,13 @@ pub(crate) async fn proof(
     let Some(carrier) = &ask.house.ports.carrier else {
         return Err(LoginRefusal::CarrierInvalid.into());
     };
-    let phone = match carrier.phone_of(token).await {
+    let (engine, address, now) = (&ask.house.engine, &ask.caller.address, ask.now());
+    engine.count_carrier(address, now)?;
+    let told = carrier.phone_of(token).await;
+    if told != Err(CarrierFailure::Invalid) {
+        engine.forgive_carrier(address, now);
+    }
+    let phone = match told {
         Ok(phone) => phone,
         Err(CarrierFailure::Invalid) => return Err(LoginRefusal::CarrierInvalid.into()),
         Err(CarrierFailure::Failed) => return Err(LoginRefusal::GatewayFailed.into()),

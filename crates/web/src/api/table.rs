@@ -406,7 +406,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         .refuses(&[1002, 2008, 3001, 3002, 3003, 3007, 3008, 4007, 5001, 5002, 5003, 5004, 5005]),
     row(Post, "/user/phone/login", "phone", "Logs in by phone number; makes an account where there is none, and a device where none is proved.", Data("PhoneSession"), call!(phone::login))
         .reads(&[PHONE, SMS_CODE, CARRIER_TOKEN, CONSENT, DEVICE_ID, PLATFORM, FRESH])
-        .refuses(&[1003, 3001, 3004, 3005, 3006, 3007, 3009, 4006, 4007, 4011, 5006]),
+        .refuses(&[1002, 1003, 3001, 3004, 3005, 3006, 3007, 3009, 4006, 4007, 4011, 5006]),
     row(Post, "/user/phone/change", "phone", "Gives the account another number, by a fresh proof of the old one or of an identity.", Data("Phone"), call!(phone::change))
         .auth(Auth::Session)
         .reads(&[

@@ -3,7 +3,7 @@
 use serde_json::json;
 use yufu_core::login::BindPolicy;
 
-use crate::world::{P1, P2, World, device, plan};
+use crate::world::{P1, P2, TERMS, World, device, plan};
 
 const LINK: &str = "/user/wechat/link";
 
@@ -49,4 +49,19 @@ async fn a_session_alone_binds_no_first_number() {
     let state = app.prepare(json!({"purpose": "reauth"})).await["state"].clone();
     body["proof"] = json!({"code": world.code("mei"), "state": state});
     app.post(change, body).await.ok();
+}
+
+#[tokio::test]
+async fn a_carrier_is_not_asked_for_ever_by_whoever_has_no_token() {
+    let world = World::new().await;
+    let mut app = device(&world);
+    app.state().await;
+    let enter = "/user/phone/login";
+    let body = json!({"carrier_token": "none", "consent_version": TERMS});
+    for _ in 0..50 {
+        app.post(enter, body.clone()).await.no(3009);
+    }
+    app.post(enter, body.clone()).await.no(1002);
+    world.turn(10);
+    app.post(enter, body).await.no(3009);
 }

@@ -346,6 +346,31 @@ impl Engine {
         Ok(self.commit(vec![event]).await?)
     }
 
+    // --- carriers ----------------------------------------------------------------------------
+
+    /// Counts that a carrier is about to be asked about a token: that costs money, and whoever
+    /// brings no good one shall not do it for ever. To be followed by [`Engine::forgive_carrier`]
+    /// unless the carrier calls the token nothing.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::RateLimited`].
+    pub fn count_carrier(&self, address: &str, now: Timestamp) -> Result<(), LoginRefusal> {
+        let (key, rate) = self.carrier(address);
+        let counted = self.limiter.attempt(&key, rate, now);
+        counted.map_err(|retry_after| LoginRefusal::RateLimited { retry_after })
+    }
+
+    /// Takes back what [`Engine::count_carrier`] counted.
+    pub fn forgive_carrier(&self, address: &str, now: Timestamp) {
+        let (key, rate) = self.carrier(address);
+        self.limiter.forgive(&key, rate, now);
+    }
+
+    fn carrier(&self, address: &str) -> Count {
+        let rate = self.login().address_failures;
+        (format!("carrier:{}", network(address)), rate)
+    }
+
     // --- using -------------------------------------------------------------------------------
 
     /// Judges a passcode. A wrong one is counted in the store before the answer goes out; for a
