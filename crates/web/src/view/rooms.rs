@@ -48,6 +48,8 @@ pub enum DemoAsk {
     Bind,
     /// It takes another's place.
     Change,
+    /// A login is added to the account.
+    Link,
     /// A login is taken from the account.
     Unlink,
     /// The account ends.
@@ -62,6 +64,7 @@ impl DemoAsk {
             DemoAsk::Login => T::RoomsPhoneTitle,
             DemoAsk::Bind => T::BindTitle,
             DemoAsk::Change => T::RoomsChangeTitle,
+            DemoAsk::Link => T::RoomsLink,
             DemoAsk::Unlink => T::RoomsUnlinkTitle,
             DemoAsk::Delete => T::RoomsDeleteTitle,
         })
@@ -74,6 +77,7 @@ impl DemoAsk {
             DemoAsk::Login => T::RoomsPhoneWhy,
             DemoAsk::Bind => T::BindWhy,
             DemoAsk::Change => T::RoomsChangeWhy,
+            DemoAsk::Link => T::RoomsLinkWhy,
             DemoAsk::Unlink => T::RoomsUnlinkWhy,
             DemoAsk::Delete => T::RoomsDeleteWhy,
         })
@@ -86,6 +90,7 @@ impl DemoAsk {
             DemoAsk::Login => T::LoginTitle,
             DemoAsk::Bind => T::BindDo,
             DemoAsk::Change => T::RoomsChangeDo,
+            DemoAsk::Link => T::RoomsLink,
             DemoAsk::Unlink => T::RoomsUnlinkDo,
             DemoAsk::Delete => T::RoomsDeleteDo,
         })
@@ -147,7 +152,7 @@ pub struct DemoPhone {
 impl DemoPhone {
     /// Whether the account's own number is all that may be proved.
     const fn own_only(&self) -> bool {
-        matches!(self.ask, DemoAsk::Unlink | DemoAsk::Delete)
+        matches!(self.ask, DemoAsk::Link | DemoAsk::Unlink | DemoAsk::Delete)
     }
 }
 
@@ -431,6 +436,7 @@ impl Sample for DemoPhone {
                     ..bind.clone()
                 },
             ),
+            ("link", own(DemoAsk::Link, false)),
             ("unlink", own(DemoAsk::Unlink, false)),
             ("delete", own(DemoAsk::Delete, true)),
             (

@@ -300,6 +300,7 @@ texts! {
     RoomsChangeWhy: "先验证现在的身份，再换成新号码。", "Prove that it is you, then give the new number.";
     RoomsChangeDo: "更换手机号", "Change the number";
     RoomsNewNumber: "你已通过验证，请输入新号码。", "That was you. Now the new number.";
+    RoomsLinkWhy: "微信已授权。关联前请验证手机号，确认是你本人。", "WeChat said yes. Before it is linked, prove by your number that it is you.";
     RoomsUnlinkTitle: "解绑微信", "Unlink WeChat";
     RoomsUnlinkWhy: "解绑后只能用手机号登录，所以先验证手机号。", "From then on you log in by phone number alone, so the number is proved first.";
     RoomsUnlinkDo: "解绑微信", "Unlink WeChat";

@@ -263,11 +263,15 @@ pub(super) fn logged_in(knock: &Knock, answer: &Answer, done: DemoDone) -> Respo
 }
 
 async fn linked(knock: &Knock, proof: Value) -> Response {
-    match knock.authed("POST", "/user/wechat/link", proof).await {
+    let answer = knock
+        .authed("POST", "/user/wechat/link", proof.clone())
+        .await;
+    match answer {
         Ok(answer) if answer.code == 0 => {
             knock.change(|seat| seat.done = Some(DemoDone::Linked));
             knock.leave("/security")
         }
+        Ok(answer) if answer.code == 4010 => errand::linking(knock, proof).await,
         Ok(answer) => refused(knock, &answer),
         Err(answer) => ended(knock, &answer),
     }

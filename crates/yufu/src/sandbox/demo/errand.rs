@@ -32,6 +32,8 @@ pub(super) struct Errand {
     wechat: bool,
     /// The passcode as it was typed: a question in between does not spend it.
     passcode: String,
+    /// The login at WeChat that shall be linked: a code and a state that nobody spent yet.
+    login: Option<Value>,
     error: Option<Problem>,
 }
 
@@ -70,6 +72,7 @@ const fn path(ask: DemoAsk) -> &'static str {
         DemoAsk::Login => "/phone",
         DemoAsk::Bind => "/bind",
         DemoAsk::Change => "/change",
+        DemoAsk::Link => "/link",
         DemoAsk::Unlink => "/unlink",
         DemoAsk::Delete => "/delete",
     }
@@ -78,7 +81,7 @@ const fn path(ask: DemoAsk) -> &'static str {
 /// The errand of a path segment.
 pub(super) fn kind(name: &str) -> Option<DemoAsk> {
     use DemoAsk as D;
-    let all = [D::Login, D::Bind, D::Change, D::Unlink, D::Delete];
+    let all = [D::Login, D::Bind, D::Change, D::Link, D::Unlink, D::Delete];
     all.into_iter()
         .find(|ask| path(*ask).get(1..) == Some(name))
 }
@@ -94,6 +97,7 @@ impl Errand {
             own: String::new(),
             wechat: false,
             passcode: String::new(),
+            login: None,
             error: None,
         }
     }
@@ -120,7 +124,7 @@ impl Errand {
 
     /// Whether the account's own number is all that is proved.
     const fn is_own(&self) -> bool {
-        matches!(self.ask, DemoAsk::Unlink | DemoAsk::Delete)
+        matches!(self.ask, DemoAsk::Link | DemoAsk::Unlink | DemoAsk::Delete)
     }
 
     fn is_question(&self) -> bool {
@@ -152,10 +156,14 @@ pub(super) async fn show(knock: &Knock, ask: DemoAsk) -> Response {
         Some(errand) => errand,
         None if ask == DemoAsk::Login => Errand::new(ask, Step::Number),
         None if ask == DemoAsk::Bind || seat.session.is_none() => return knock.leave("/"),
-        None => match begun(knock, ask).await {
-            Ok(errand) => errand,
-            Err(response) => return response,
-        },
+        None if ask == DemoAsk::Link => return knock.leave("/security"),
+        None => {
+            knock.change(|seat| seat.wire.clear());
+            match begun(knock, ask).await {
+                Ok(errand) => errand,
+                Err(response) => return response,
+            }
+        }
     };
     let may_number = !errand.is_own() && !matches!(errand.step, Step::Own | Step::OwnPasscode);
     let errand = match knock.params.get("step") {
@@ -171,7 +179,6 @@ pub(super) async fn show(knock: &Knock, ask: DemoAsk) -> Response {
 
 /// An errand of somebody who is logged in: who it is, and what can prove it.
 async fn begun(knock: &Knock, ask: DemoAsk) -> Result<Errand, Response> {
-    knock.change(|seat| seat.wire.clear());
     let me = knock.authed("GET", "/user/me", Value::Null).await;
     let me = me.map_err(|answer| enter::ended(knock, &answer))?;
     let known = knock.authed("GET", "/user/identities", Value::Null).await;
@@ -184,7 +191,8 @@ async fn begun(knock: &Knock, ask: DemoAsk) -> Result<Errand, Response> {
     Ok(Errand {
         own,
         // Whoever unlinks WeChat proves what is left.
-        wechat: ask != DemoAsk::Unlink && !known.list("identities").is_empty(),
+        wechat: matches!(ask, DemoAsk::Change | DemoAsk::Delete)
+            && !known.list("identities").is_empty(),
         ..Errand::new(ask, step)
     })
 }
@@ -198,7 +206,7 @@ fn form(knock: &Knock, errand: &Errand) -> Response {
     let path = path(errand.ask);
     let back = match errand.ask {
         DemoAsk::Login | DemoAsk::Bind => "/",
-        DemoAsk::Change | DemoAsk::Unlink | DemoAsk::Delete => "/security",
+        DemoAsk::Change | DemoAsk::Link | DemoAsk::Unlink | DemoAsk::Delete => "/security",
     };
     let view = DemoPhone {
         lang: knock.lang,
@@ -434,6 +442,18 @@ pub(super) async fn own_proved(knock: &Knock, proof: Value) -> Response {
     }
 }
 
+/// Back from WeChat with a login to be linked, which takes a proof of the account's owner first:
+/// nothing was spent, so the same code goes out again with it.
+pub(super) async fn linking(knock: &Knock, login: Value) -> Response {
+    match begun(knock, DemoAsk::Link).await {
+        Ok(errand) => {
+            let login = Some(login);
+            stay(knock, Errand { login, ..errand })
+        }
+        Err(response) => response,
+    }
+}
+
 /// Back from WeChat with a proof of the login that another one shall replace.
 pub(super) async fn other_proved(knock: &Knock, proof: Value) -> Response {
     let Some(errand) = knock.seat().errand else {
@@ -471,6 +491,13 @@ fn ending(knock: &Knock, errand: &Errand, is_answer: bool) -> (&'static str, Val
         DemoAsk::Change => {
             let body = json!({ "phone": phone, "sms_code": digits });
             ("/user/phone/change", body)
+        }
+        DemoAsk::Link => {
+            let mut body = errand.login.clone().unwrap_or_else(|| json!({}));
+            if let Some(body) = body.as_object_mut() {
+                body.insert("sms_code".to_owned(), json!(digits));
+            }
+            ("/user/wechat/link", body)
         }
         DemoAsk::Unlink => ("/user/wechat/unlink", json!({ "sms_code": digits })),
         DemoAsk::Delete => ("/user/account/delete", json!({ "sms_code": digits })),
@@ -548,6 +575,7 @@ fn over(knock: &Knock, errand: Errand, answer: &Answer) -> Response {
             return stay(knock, errand.at(Step::Question(Question::Deleted { at })));
         }
         DemoAsk::Change => DemoDone::Changed,
+        DemoAsk::Link => DemoDone::Linked,
         DemoAsk::Unlink => DemoDone::Unlinked,
     };
     knock.change(|seat| {
