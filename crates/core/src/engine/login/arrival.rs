@@ -12,7 +12,7 @@ use crate::login::decide::{LoginDecision, LoginFacts, Note, Unionid, login};
 use crate::login::{ExchangeFailure, Exchanged, LoggedIn, LoginAnswer, LoginRefusal, LoginStop};
 use crate::refusal::Fault;
 use crate::secret::{Layout, Secret};
-use crate::store::{Change, Record};
+use crate::store::{Change, Clash, Record};
 use crate::ticket::Kind;
 use crate::time::Timestamp;
 use crate::user::{User, UserStatus};
@@ -221,6 +221,12 @@ impl Engine {
                     .await
             }
             LoginDecision::Choose { by_key, by_person } => {
+                // The two were read one after the other: a merge or its undoing in between makes
+                // one person look like two.
+                let again = self.user_by_key(&vouched.key).await?;
+                if again.is_none_or(|again| again.id != by_key) {
+                    return Err(Clash::Stale.into());
+                }
                 let pair = (
                     find(by_key).ok_or_else(gone)?,
                     find(by_person).ok_or_else(gone)?,
