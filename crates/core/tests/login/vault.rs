@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use yufu_core::engine::Engine;
 use yufu_core::engine::login::{
-    RelogBy, RelogDone, RelogRequest, RelogStep, RelogTicket, RenewedTokens, SyncNext,
+    PhoneProof, RelogBy, RelogDone, RelogRequest, RelogStep, RelogTicket, RenewedTokens, SyncNext,
 };
-use yufu_core::identity::{IdentityKey, IdentityStatus, VouchedProfile};
+use yufu_core::identity::{IdentityKey, IdentityStatus, Provider, VouchedProfile};
 use yufu_core::keyring::Key;
 use yufu_core::login::body::{Shown, Sync, Vault};
 use yufu_core::login::decide::UpstreamVerdict;
@@ -589,6 +589,40 @@ async fn a_shown_token_opens_no_account_that_may_not_be_entered() {
             device_secret: None,
         }
     );
+}
+
+#[tokio::test]
+async fn a_shown_token_is_of_no_use_once_its_identity_has_left_the_account() {
+    for (way, later) in [("unlink", 60), ("unlink", DAY), ("erase", 8 * DAY)] {
+        let mei = Mei::with(showing).await;
+        let (engine, number) = (mei.engine(), phone("13800000001"));
+        let token = mei.session.pair.token.expose();
+        let who = engine.authenticate(token, None, NOW).await.unwrap();
+        let moved = engine.change_phone(&who, &number, PhoneProof::Carrier, NOW);
+        moved.await.unwrap();
+        let other = mei.w.device();
+        let session = mei.w.login(&number, device(&other, "b", "ios"), NOW).await;
+        let token = session.pair.token.expose();
+        let who = engine.authenticate(token, None, NOW).await.unwrap();
+        match way {
+            "unlink" => engine.unlink(&who, Provider::Wechat, NOW).await.unwrap(),
+            _ => {
+                engine.request_deletion(&who, NOW).await.unwrap();
+                assert_eq!(engine.erase_due(at(later), 10).await.unwrap(), 1);
+            }
+        }
+        let stop = mei.by_upstream("access-o-mei", at(later)).await;
+        assert_eq!(stopped(stop), LoginRefusal::SessionInvalid, "{way}");
+        // Nor does it lead to the account that has the identity now.
+        let mut given = exchanged(&mobile_app(), "o-mei", Some("u-mei"));
+        given.tokens.access = Secret::new("access-2");
+        let third = mei.w.device();
+        let new = device(&third, "c", "ios");
+        let session = mei.w.wechat(given, new, at(later)).await;
+        assert_ne!(session.user, mei.session.user);
+        let stop = mei.by_upstream("access-o-mei", at(later + 1)).await;
+        assert_eq!(stopped(stop), LoginRefusal::SessionInvalid, "{way} {later}");
+    }
 }
 
 #[tokio::test]

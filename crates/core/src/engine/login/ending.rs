@@ -65,6 +65,13 @@ impl Engine {
     ) -> Result<Vec<Change>, LoginHalt> {
         // Read before the value moves on: after that none of them lives.
         let mut changes = self.tell_ends(user, keep, by, now).await?;
+        if self.login().expose_upstream_token {
+            // A token that such a device was shown would lead to whoever has the identity later.
+            for session in self.living_but(user, keep, now).await? {
+                let family = self.shown_family(&session.body.device);
+                changes.push(Change::RevokeFamily { family, at: now });
+            }
+        }
         let from = sessions_end(user, now);
         if let Some(number) = keep {
             let session = self.session_row(number).await?;
@@ -99,12 +106,22 @@ impl Engine {
         if self.login().webhooks.is_empty() {
             return Ok(Vec::new());
         }
-        let living = self.living_sessions(user, now).await?;
-        let ending = living
-            .iter()
-            .filter(|session| Some(session.number) != keep);
+        let ending = self.living_but(user, keep, now).await?;
+        let ending = ending.iter();
         let told = ending.flat_map(|session| self.tell_end(session, by.word(), now));
         Ok(told.collect())
+    }
+
+    /// The living sessions of a user but this one.
+    async fn living_but(
+        &self,
+        user: &User,
+        keep: Option<Number>,
+        now: Timestamp,
+    ) -> Result<Vec<Ticket<DeviceSession>>, Fault> {
+        let mut living = self.living_sessions(user, now).await?;
+        living.retain(|session| Some(session.number) != keep);
+        Ok(living)
     }
 
     /// The notices of a session's end.

@@ -386,9 +386,12 @@ impl Engine {
             return Err(invalid.into());
         }
         let user = owner.ok_or(invalid.clone())?;
-        let status = user.identity(&key).map(|known| known.status);
-        let status = status.ok_or(invalid.clone())?;
-        if shown.body.shown_at.unwrap_or_default() < user.sessions_from {
+        let known = user.identity(&key).ok_or(invalid.clone())?;
+        let (status, linked_at) = (known.status, known.linked_at);
+        let shown_at = shown.body.shown_at.unwrap_or_default();
+        // The identity may have been another account's when the token was shown. One that nobody
+        // had yet is linked while its ticket lives, or after another login.
+        if shown_at < user.sessions_from || shown_at.plus(self.login().ticket_life) < linked_at {
             return Err(invalid.into());
         }
         enterable(&user)?;
