@@ -35,7 +35,10 @@ impl Three {
         let auth = three.auth(0).await;
         let engine = &three.w.engine;
         let proof = PhoneProof::Carrier;
-        engine.change_phone(&auth, &number, proof, NOW).await.unwrap();
+        engine
+            .change_phone(&auth, &number, proof, NOW)
+            .await
+            .unwrap();
         for (secret, name) in secrets[1..].iter().zip(["d1", "d2"]) {
             let of = device(secret, name, "ios");
             three.sessions.push(three.w.login(&number, of, NOW).await);
@@ -105,7 +108,10 @@ async fn a_change_of_the_account_tells_of_every_session_that_it_ends() {
             "operator" => engine.end_all_sessions(three.user, NOW).await,
             _ => {
                 let status = UserStatus::Restricted;
-                engine.set_user_status(three.user, status, NOW).await.unwrap();
+                engine
+                    .set_user_status(three.user, status, NOW)
+                    .await
+                    .unwrap();
                 Ok(())
             }
         };
@@ -122,13 +128,19 @@ async fn no_session_ends_twice() {
     // One that was logged out, and one that is over by itself, have ended before.
     engine.logout(&three.auth(2).await, NOW).await.unwrap();
     let second = three.auth(1).await.session;
-    three.w.alter_row(second, |row| row.from = Timestamp(-1)).await;
+    three
+        .w
+        .alter_row(second, |row| row.from = Timestamp(-1))
+        .await;
     let auth = three.auth(0).await;
     engine.request_deletion(&auth, NOW).await.unwrap();
     let mut expected = Three::expected(&ids, &[0], "deleted");
     expected.extend(Three::expected(&ids, &[2], "logged_out"));
     assert_eq!(three.told().await, expected);
     engine.erase_due(at(8 * 86_400), 10).await.unwrap();
-    engine.end_all_sessions(three.user, at(8 * 86_400)).await.unwrap();
+    engine
+        .end_all_sessions(three.user, at(8 * 86_400))
+        .await
+        .unwrap();
     assert_eq!(three.told().await, expected);
 }

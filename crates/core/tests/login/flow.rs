@@ -885,10 +885,7 @@ async fn linking_takes_what_is_free_and_refuses_what_is_not() {
         .unwrap();
     assert!(world.user(auth.user).await.identities.is_empty());
     let none = world.engine.unlink(&auth, Provider::Wechat, at(299)).await;
-    assert_eq!(
-        refused(none),
-        LoginRefusal::BadRequest { field: "wechat" }
-    );
+    assert_eq!(refused(none), LoginRefusal::BadRequest { field: "wechat" });
 }
 
 #[tokio::test]

@@ -421,7 +421,9 @@ async fn where_no_passcodes_are_sent_the_carriers_word_is_all_that_proves_a_numb
         }
         app.post("/user/wechat/bind", body)
     };
-    bind(json!({"phone": P1, "sms_code": "123456"})).await.bad("phone");
+    bind(json!({"phone": P1, "sms_code": "123456"}))
+        .await
+        .bad("phone");
     let said = bind(json!({"carrier_token": "sim-13800000001"})).await;
     let mut bound = app.clone();
     bound.keep(&said);
@@ -440,7 +442,9 @@ async fn where_no_passcodes_are_sent_the_pages_ask_for_no_number() {
         plan.front.passcodes = passcodes;
         let world = World::of(plan).await;
         let request = axum::http::Request::get("/login");
-        let raw = world.raw(request.body(axum::body::Body::empty()).unwrap()).await;
+        let raw = world
+            .raw(request.body(axum::body::Body::empty()).unwrap())
+            .await;
         let page = raw.text();
         assert_eq!(page.contains("name=\"phone\""), expected);
         assert_eq!(page.contains("value=\"send_passcode\""), expected);

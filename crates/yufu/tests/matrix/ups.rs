@@ -125,7 +125,10 @@ fn ups_05_a_quota_by_the_day_marks_the_button() {
     };
     assert_eq!(of_app("mobile"), "degraded");
     // The other app of ours has a quota of its own, so WeChat as a whole is there.
-    assert_eq!((of_app("site"), &wechat["status"]), (json!("ok"), &json!("ok")));
+    assert_eq!(
+        (of_app("site"), &wechat["status"]),
+        (json!("ok"), &json!("ok"))
+    );
     app.login(&code, &state).is(2004);
     app.login(&code, &state).is(2004);
     world.until("the alert is written down", || alerts(&world) > 0);
