@@ -75,7 +75,7 @@ fn impatient() -> LoginSettings {
         each: Lifetime::seconds(1),
     };
     LoginSettings {
-        passcode_resend: Lifetime::seconds(1),
+        passcode_resend: Lifetime::from_millis(200),
         passcodes_hourly: 1000,
         passcodes_daily: 1000,
         address_passcodes: free,
