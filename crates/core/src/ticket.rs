@@ -388,7 +388,9 @@ impl Scene {
 
     /// Reads the word of one of [`Scene::OF_LOGIN`]; `None` for any other.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::OF_LOGIN.into_iter().find(|known| known.word() == word)
+        Self::OF_LOGIN
+            .into_iter()
+            .find(|known| known.word() == word)
     }
 
     /// The word for it in rows and letters.

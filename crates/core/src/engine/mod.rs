@@ -395,8 +395,16 @@ impl Witness {
     fn of_secret(change: &Change) -> Option<Self> {
         match change {
             Change::Issue(raw) => match raw.kind {
-                Kind::Nonce | Kind::Passcode | Kind::Platform | Kind::Vault | Kind::Shown
-                | Kind::Spent | Kind::Answer | Kind::Erasure | Kind::Sync | Kind::Sends => None,
+                Kind::Nonce
+                | Kind::Passcode
+                | Kind::Platform
+                | Kind::Vault
+                | Kind::Shown
+                | Kind::Spent
+                | Kind::Answer
+                | Kind::Erasure
+                | Kind::Sync
+                | Kind::Sends => None,
                 kind => Some(Self::Secret(kind, raw.ticket.number, raw.ticket.hash)),
             },
             _ => None,

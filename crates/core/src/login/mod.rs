@@ -102,7 +102,9 @@ impl fmt::Debug for Device<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut device = f.debug_struct("Device");
         device.field("proved", &self.secret.is_some());
-        device.field("id", &self.id).field("platform", &self.platform);
+        device
+            .field("id", &self.id)
+            .field("platform", &self.platform);
         device.field("address", &self.address).finish()
     }
 }

@@ -11,7 +11,9 @@ use crate::grant::Grant;
 use crate::id::{ClientId, DeveloperId, GrantId, Number, UserId};
 use crate::keyring::Key;
 use crate::refusal::Fault;
-use crate::store::{Browse, Change, Clash, Event, GrantKey, Letter, Notice, Record, Store, UserKey};
+use crate::store::{
+    Browse, Change, Clash, Event, GrantKey, Letter, Notice, Record, Store, UserKey,
+};
 use crate::subject::{Sector, Subject};
 use crate::ticket::{Kind, RawTicket};
 use crate::time::Timestamp;
@@ -381,12 +383,7 @@ impl Browse for MemoryStore {
         Ok(dead.take(limit).cloned().collect())
     }
 
-    async fn due(
-        &self,
-        kind: Kind,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<RawTicket>, Fault> {
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<RawTicket>, Fault> {
         let maps = self.maps();
         let due = maps.tickets.values().filter(|raw| {
             let ticket = &raw.ticket;

@@ -244,8 +244,7 @@ pub trait Browse: Send + Sync {
     async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault>;
     /// Tickets of a kind whose end has come and that are neither spent nor revoked, those that
     /// ended first first, at most `limit`.
-    async fn due(&self, kind: Kind, now: Timestamp, limit: usize)
-    -> Result<Vec<RawTicket>, Fault>;
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<RawTicket>, Fault>;
     /// Tickets of a kind by number above `after`, at most `limit`: to walk them all.
     async fn tickets(
         &self,

@@ -268,12 +268,7 @@ impl Browse for Recorder {
     async fn dead_notices(&self, limit: usize) -> Result<Vec<Notice>, Fault> {
         self.memory.dead_notices(limit).await
     }
-    async fn due(
-        &self,
-        kind: Kind,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<RawTicket>, Fault> {
+    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<RawTicket>, Fault> {
         self.memory.due(kind, now, limit).await
     }
     async fn tickets(

@@ -113,7 +113,7 @@ impl World {
     ) -> Exchanging {
         let request = code_of(&[Purpose::Login], code, state, of);
         match self.engine.begin_exchange(request, now).await {
-            Ok(Begun::Exchange(exchanging)) => exchanging,
+            Ok(Begun::Exchange(exchanging)) => *exchanging,
             Ok(Begun::Wait) => panic!("told to wait"),
             Ok(Begun::Answer(answer)) => panic!("answered: {answer:?}"),
             Err(stop) => panic!("{stop:?}"),

@@ -122,8 +122,10 @@ impl World {
 
     /// Another process of the same backend.
     async fn beside(&self) -> Engine {
-        let mut settings = Settings::default();
-        settings.login = self.engine.login().clone();
+        let settings = Settings {
+            login: self.engine.login().clone(),
+            ..Settings::default()
+        };
         let opened = Engine::open(self.ports.clone(), &self.master, settings, NOW).await;
         opened.unwrap()
     }

@@ -138,7 +138,9 @@ fn begin(house: &House, way: &str, cookie: &mut String) -> String {
     let form = [("csrf", csrf), ("agree", "yes"), ("act", way)];
     let chosen = to_rooms(house, Ask::post("/", &form), cookie);
     assert_eq!(chosen.location(), format!("/login/{way}"));
-    rooms(house, chosen.location(), cookie).location().to_owned()
+    rooms(house, chosen.location(), cookie)
+        .location()
+        .to_owned()
 }
 
 fn to_rooms(house: &House, ask: Ask, cookie: &mut String) -> Answer {

@@ -328,7 +328,9 @@ fn a_native_identity_that_does_not_match_is_a_page_and_tells_nothing() {
     let base = [("platform", "ios"), ("bundle", "com.example.rooms")];
     house.set(&mobile.0, "wechat_compatible=false");
     let bare = native(&mobile.0, &base);
-    until("felt", || house.get(&bare).text().contains("code_challenge"));
+    until("felt", || {
+        house.get(&bare).text().contains("code_challenge")
+    });
     let plain = [
         base[0],
         base[1],

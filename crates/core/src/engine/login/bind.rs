@@ -483,7 +483,10 @@ impl Engine {
         };
         user.replacing = None;
         let mut changes = vec![Change::DropHandle(Handle::Phone(phone), user.id)];
-        changes.extend(self.end_others(&mut user, None, EndedBy::PhoneLost, now).await?);
+        changes.extend(
+            self.end_others(&mut user, None, EndedBy::PhoneLost, now)
+                .await?,
+        );
         let id = user.id;
         changes.push(put(&mut user));
         changes.extend(self.tell("user.phone_lost", id, "recycled", now));
@@ -506,7 +509,10 @@ impl Engine {
             changes.extend(self.merge_changes(from, &mut user, "user", now).await?);
         }
         user.replacing = None;
-        changes.extend(self.end_others(&mut user, None, EndedBy::LoginReplaced, now).await?);
+        changes.extend(
+            self.end_others(&mut user, None, EndedBy::LoginReplaced, now)
+                .await?,
+        );
         self.finish_bind(ending, user, false, "user.replaced", changes)
             .await
     }

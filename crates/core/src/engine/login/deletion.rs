@@ -294,7 +294,10 @@ impl Engine {
         changes.extend(self.forget_sessions(id, now).await?);
         changes.extend(self.forget_merges(id, now).await?);
         user.status = UserStatus::Deleted;
-        changes.extend(self.end_others(&mut user, None, EndedBy::Deleted, now).await?);
+        changes.extend(
+            self.end_others(&mut user, None, EndedBy::Deleted, now)
+                .await?,
+        );
         changes.push(put(&mut user));
         changes.extend(self.notices("user.deleted", id, &json!({}), now));
         changes.push(self.event("user.erased", Some(id), None, &tombstone, now));

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::bind::{enterable, open_to_ticket};
-use super::ending::EndedBy;
 use super::deletion::{faulty, forget};
+use super::ending::EndedBy;
 use super::{LoginHalt, Row, amend, masked_name, persons, put, settled_login};
 use crate::engine::Engine;
 use crate::id::{MergeId, UserId};
@@ -133,7 +133,10 @@ impl Engine {
             from.status = UserStatus::Merged(to.id);
         }
         from.replacing = None;
-        changes.extend(self.end_others(&mut from, None, EndedBy::Merged, now).await?);
+        changes.extend(
+            self.end_others(&mut from, None, EndedBy::Merged, now)
+                .await?,
+        );
         changes.push(put(&mut from));
         let number = self.draw_number();
         let row = Row {
@@ -305,7 +308,10 @@ impl Engine {
         if is_bare(&to) {
             return Err(LoginRefusal::LastIdentity.into());
         }
-        changes.extend(self.end_others(&mut from, None, EndedBy::Merged, now).await?);
+        changes.extend(
+            self.end_others(&mut from, None, EndedBy::Merged, now)
+                .await?,
+        );
         changes.extend(self.end_others(&mut to, None, EndedBy::Merged, now).await?);
         changes.push(put(&mut from));
         changes.push(put(&mut to));

@@ -35,14 +35,14 @@ use crate::time::{Lifetime, Timestamp};
 use crate::user::{Handle, Phone, User, UserStatus};
 
 pub use bind::{BindRequest, BindStep, PhoneProof};
-pub(in crate::engine) use ending::EndedBy;
 pub use deletion::{Pushed, PushedEvent, PushedKind};
+pub(in crate::engine) use ending::EndedBy;
 pub use export::{Export, ExportedEvent, ExportedIdentity, ExportedSession};
 pub use passcode::{PasscodeRequest, PasscodeSent};
 pub use people::{IdentityView, PersonView, PhoneLogin, PhoneStep};
 pub use relogin::{RelogBy, RelogDone, RelogRequest, RelogStep, RelogTicket};
-pub use sync::{SyncNext, SyncTask};
 pub use session::SessionView;
+pub use sync::{SyncNext, SyncTask};
 pub use transaction::{Begun, CodeRequest, Exchanging, Outcome, PrepareRequest, Proved};
 pub use vault::RenewedTokens;
 
@@ -237,7 +237,8 @@ impl Engine {
     ) -> Result<Option<Ticket<B>>, Fault> {
         let (number, _) = self.keyring.look_up(kind, content.as_bytes());
         let raw = self.store().ticket(kind, number).await?;
-        raw.map(|raw: std::sync::Arc<RawTicket>| raw.open::<B>()).transpose()
+        raw.map(|raw: std::sync::Arc<RawTicket>| raw.open::<B>())
+            .transpose()
     }
 
     /// A user, whatever their standing.
@@ -360,7 +361,11 @@ pub(super) fn shown_name(user: &User) -> String {
         return user.profile.nickname.clone();
     }
     let names = user.identities.iter().map(|identity| &identity.nickname);
-    names.into_iter().find(|name| !name.trim().is_empty()).cloned().unwrap_or_default()
+    names
+        .into_iter()
+        .find(|name| !name.trim().is_empty())
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// A name with everything hidden but its first character.
@@ -392,13 +397,19 @@ pub(super) fn attach(
     contested: bool,
     now: Timestamp,
 ) -> Vec<Change> {
-    let mut changes = vec![Change::Put(Record::Handle(Handle::of(&vouched.key), user.id))];
+    let mut changes = vec![Change::Put(Record::Handle(
+        Handle::of(&vouched.key),
+        user.id,
+    ))];
     let person = vouched.person.clone().filter(|_| !contested);
     if let Some(person) = &person {
         let handle = Handle::of_person(person);
         changes.push(Change::Put(Record::Handle(handle, user.id)));
     }
-    let known = user.identities.iter_mut().find(|known| known.key == vouched.key);
+    let known = user
+        .identities
+        .iter_mut()
+        .find(|known| known.key == vouched.key);
     match known {
         Some(known) => {
             known.status = IdentityStatus::Linked;
@@ -430,7 +441,10 @@ pub(super) fn attach(
 }
 
 /// Takes all identities of a provider from a user: the changes that free their handles.
-pub(super) fn detach(user: &mut User, provider: crate::identity::Provider) -> (Vec<Identity>, Vec<Change>) {
+pub(super) fn detach(
+    user: &mut User,
+    provider: crate::identity::Provider,
+) -> (Vec<Identity>, Vec<Change>) {
     let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut user.identities)
         .into_iter()
         .partition(|identity| identity.key.provider == provider);

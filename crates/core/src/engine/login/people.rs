@@ -538,7 +538,10 @@ impl Engine {
         for identity in &gone {
             changes.extend(self.vault_erase(&identity.key, now).await?);
         }
-        changes.extend(self.end_others(&mut user, Some(auth.session), EndedBy::Unlinked, now).await?);
+        changes.extend(
+            self.end_others(&mut user, Some(auth.session), EndedBy::Unlinked, now)
+                .await?,
+        );
         let id = user.id;
         changes.push(put(&mut user));
         changes.extend(self.tell("user.unlinked", id, provider.word(), now));
@@ -622,7 +625,10 @@ impl Engine {
         }
         let handle = Handle::Phone(phone.clone());
         changes.push(Change::Put(Record::Handle(handle, user.id)));
-        changes.extend(self.end_others(&mut user, Some(auth.session), EndedBy::PhoneChanged, now).await?);
+        changes.extend(
+            self.end_others(&mut user, Some(auth.session), EndedBy::PhoneChanged, now)
+                .await?,
+        );
         let id = user.id;
         changes.push(put(&mut user));
         changes.extend(self.tell(about, id, "", now));

@@ -712,7 +712,9 @@ impl Engine {
     async fn end_all_once(&self, id: UserId, now: Timestamp) -> Result<(), LoginHalt> {
         let user = self.load(id).await?;
         let mut user = user.ok_or(LoginRefusal::BadRequest { field: "user" })?;
-        let mut changes = self.end_others(&mut user, None, EndedBy::Operator, now).await?;
+        let mut changes = self
+            .end_others(&mut user, None, EndedBy::Operator, now)
+            .await?;
         user.version += 1;
         changes.push(Change::Put(Record::User(user)));
         changes.extend(self.tell("session.all_ended", id, "operator", now));

@@ -63,7 +63,7 @@ pub struct CodeRequest<'a> {
 pub enum Begun {
     /// The caller pays the code at the upstream and brings the outcome to
     /// [`Engine::finish_login`] or [`Engine::finish_proof`].
-    Exchange(Exchanging),
+    Exchange(Box<Exchanging>),
     /// Somebody else is paying it: ask again in a moment.
     Wait,
     /// It came to an answer before; here it is again.
@@ -469,14 +469,14 @@ impl Engine {
             body,
             ..ticket
         };
-        Ok(Begun::Exchange(Exchanging {
+        Ok(Begun::Exchange(Box::new(Exchanging {
             presented,
             ticket,
             code,
             key,
             at: now,
             address: request.device.address.to_owned(),
-        }))
+        })))
     }
 
     /// Counts an exchange before it is made; forgiven unless the code is nothing (COD-05).

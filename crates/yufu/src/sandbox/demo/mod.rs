@@ -177,13 +177,8 @@ fn refused(knock: &Knock, answer: &Answer) -> Response {
     let links: &[(T, &str)] = match answer.code {
         2003 | 2004 | 2007 => &[(T::RoomsUsePhone, "/phone"), (T::TryAgain, &again)],
         // The session is held up until then: there is no way back to it.
-        2008 => &[
-            (T::RoomsAuthorize, &again),
-            (T::RoomsUsePhone, "/phone"),
-        ],
-        2001 | 2002 | 2005 | 2006 | 4002 => {
-            &[(T::TryAgain, &again), (T::RoomsUsePhone, "/phone")]
-        }
+        2008 => &[(T::RoomsAuthorize, &again), (T::RoomsUsePhone, "/phone")],
+        2001 | 2002 | 2005 | 2006 | 4002 => &[(T::TryAgain, &again), (T::RoomsUsePhone, "/phone")],
         4004 | 4009 | 4010 => &[(T::RoomsSecurity, "/security")],
         _ => &[(T::TryAgain, "/")],
     };
