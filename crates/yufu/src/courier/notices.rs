@@ -3,8 +3,8 @@
 //!
 //! Each webhook is served on its own: one that is slow or gone holds up nobody else. Its notices
 //! go in the order in which they were written. When one fails, those behind it wait for it; after
-//! [`PATIENCE_OF_OTHERS`] it has lost its place and comes again beside them, so that one message
-//! that a server cannot take does not stop all news for days.
+//! ten minutes it has lost its place and comes again beside them, so that one message that a
+//! server cannot take does not stop all news for days.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
