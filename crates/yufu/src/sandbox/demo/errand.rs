@@ -590,9 +590,14 @@ fn question(errand: &Errand, answer: &Answer) -> Option<Question> {
     let enters = matches!(errand.ask, DemoAsk::Login | DemoAsk::Bind);
     let named = |value: &Value| {
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("");
-        format!("{} {}", text("nickname"), text("phone"))
-            .trim()
-            .to_owned()
+        // An account without a name is known by its number alone.
+        let name = text("nickname").trim_matches('*');
+        let name = if name.is_empty() {
+            ""
+        } else {
+            text("nickname")
+        };
+        format!("{name} {}", text("phone")).trim().to_owned()
     };
     match answer.code {
         4001 if enters => Some(Question::Taken {
