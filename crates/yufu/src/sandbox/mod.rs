@@ -237,7 +237,8 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         keep_events: Lifetime::days(180),
         closing: closing.clone(),
     };
-    let home = home::open(
+    let founded = found_file(login_database(&folder.path), &ground.options);
+    let opened = home::open(
         &database(&folder.path),
         &ground.options,
         ground.cache_entries,
@@ -245,7 +246,9 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         settings(&options),
         ground.clock.now(),
     )
-    .await?;
+    .await;
+    let _ = founded.await;
+    let home = opened?;
     let now = ground.clock.now();
     let (platform, app, backend) = (&doors.platform.url, &doors.app.url, &doors.login);
     let world = seed::world(&home.engine, &folder.path, platform, app, now).await?;
@@ -281,6 +284,19 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
     tokio::join!(platform.end(), login.end());
     drop(folder);
     Ok(())
+}
+
+/// Makes a new database file on a thread of its own: it takes many flushes, and the platform's
+/// file needs as many at the same time. What goes wrong is told when the file is opened.
+fn found_file(file: PathBuf, options: &Options) -> JoinHandle<()> {
+    let options = options.clone();
+    tokio::task::spawn_blocking(move || {
+        if !file.exists()
+            && let Ok(store) = SqliteStore::open(&file, &options)
+        {
+            store.close();
+        }
+    })
 }
 
 /// The platform over its data.
