@@ -86,7 +86,7 @@ const MUTANTS: &[Mutant] = &[
         group: "con",
         about: "an equal request goes to the upstream too instead of waiting",
         file: "crates/core/src/engine/login/transaction.rs",
-        right: "if is_fresh(Some(*at), self.login().exchange_patience, now) {",
+        right: "if is_near(*at, self.login().exchange_patience, now) {",
         wrong: "if *at > now {",
     },
     Mutant {

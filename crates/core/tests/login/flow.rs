@@ -302,6 +302,9 @@ async fn of_equal_requests_one_goes_to_the_upstream_and_all_hear_the_same() {
         panic!("no answer");
     };
     assert_eq!(kept, answer);
+    // Another server read the time a moment earlier: its caller waits or hears the same, too.
+    let skewed = world.engine.begin_exchange(again, at(-1)).await;
+    assert!(matches!(skewed, Ok(Begun::Answer(Ok(_)))));
     let late = world.engine.begin_exchange(again, at(60)).await.map(|_| ());
     assert_eq!(refused(late), LoginRefusal::CodeUsed);
     let keyed = CodeRequest {
@@ -335,6 +338,11 @@ async fn an_unspent_code_may_come_again_and_a_dead_exchange_is_taken_over() {
     let busy = world.engine.finish_login(&first, unspent, NOW).await;
     assert_eq!(refused(busy), LoginRefusal::UpstreamBusy { retry_after });
     let _died = world.exchanging("code", &state, mine, at(1)).await;
+    let meanwhile = code_of(&[Purpose::Login], "code", &state, mine);
+    for now in [at(0), at(1), at(30)] {
+        let waits = world.engine.begin_exchange(meanwhile, now).await;
+        assert!(matches!(waits, Ok(Begun::Wait)), "at {now:?}");
+    }
     let taken = world.exchanging("code", &state, mine, at(31)).await;
     let used = world
         .engine

@@ -24,7 +24,7 @@ use super::ending::EndedBy;
 use super::session::NewSession;
 use super::transaction::Proved;
 use super::{
-    LoginHalt, MAX_WORD_BYTES, amend, attach, candidate, detach, is_fresh, masked_name, owner, put,
+    LoginHalt, MAX_WORD_BYTES, amend, attach, candidate, detach, is_near, masked_name, owner, put,
     settled_login, shown_name,
 };
 
@@ -195,7 +195,8 @@ impl Engine {
             return Ok(None);
         }
         let key = key.0.map(|key| self.keyed("idempotency", key));
-        let fresh = is_fresh(ticket.taken_at, self.login().ticket_life, now);
+        let life = self.login().ticket_life;
+        let fresh = ticket.taken_at.is_some_and(|at| is_near(at, life, now));
         match (&ticket.body.answer, fresh && ticket.body.key == key) {
             (Some(answer), true) => Ok(Some(self.unseal_bound(&usable.presented, answer)?)),
             _ => Err(LoginRefusal::TicketInvalid.into()),

@@ -382,6 +382,12 @@ pub(super) fn is_fresh(proved_at: Option<Timestamp>, life: Lifetime, now: Timest
     proved_at.is_some_and(|at| at <= now && now < at.plus(life))
 }
 
+/// Whether something happened within `life` of now, before or after: two servers, and two requests
+/// of one, do not read the same moment, and the one that comes second may have read the earlier.
+pub(super) fn is_near(at: Timestamp, life: Lifetime, now: Timestamp) -> bool {
+    now < at.plus(life) && at < now.plus(life)
+}
+
 /// The next version of a user, and the change that puts it.
 pub(super) fn put(user: &mut User) -> Change {
     user.version += 1;

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LoginHalt, MAX_WORD_BYTES, Row, amend, check_label, is_fresh, settled_login};
+use super::{LoginHalt, MAX_WORD_BYTES, Row, amend, check_label, is_near, settled_login};
 use crate::engine::Engine;
 use crate::id::UserId;
 use crate::identity::Vouched;
@@ -396,7 +396,7 @@ impl Engine {
                 }
                 // Whoever was at it may be gone: then the code is tried once more, and the
                 // upstream says what became of it (CON-07).
-                if is_fresh(Some(*at), self.login().exchange_patience, now) {
+                if is_near(*at, self.login().exchange_patience, now) {
                     return Ok(Begun::Wait);
                 }
             }
@@ -409,7 +409,7 @@ impl Engine {
                 if *of != code {
                     return Err(LoginRefusal::StateInvalid.into());
                 }
-                if *with != key || !is_fresh(Some(*at), self.login().replay_life, now) {
+                if *with != key || !is_near(*at, self.login().replay_life, now) {
                     return Err(LoginRefusal::CodeUsed.into());
                 }
                 return Ok(Begun::Answer(self.unseal(&presented, answer)?.say()));
