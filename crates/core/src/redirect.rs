@@ -198,7 +198,22 @@ fn is_an_address(address: &str) -> bool {
     let Some((scheme, _)) = address.split_once(':') else {
         return false;
     };
-    plain && scheme_is_well_formed(scheme) && (!is_web(scheme) || parts(address).is_some())
+    let sound = if is_web(scheme) {
+        parts(address).is_some()
+    } else {
+        !names_a_user(address)
+    };
+    plain && scheme_is_well_formed(scheme) && sound
+}
+
+/// Whether the authority carries user information: an app's scheme needs none, and readers of
+/// addresses disagree about where it ends.
+fn names_a_user(address: &str) -> bool {
+    address.split_once("://").is_some_and(|(_, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        rest.get(..end)
+            .is_some_and(|authority| authority.contains('@'))
+    })
 }
 
 /// Takes an address with an authority apart; strict on purpose, so that browsers agree with it.
@@ -326,6 +341,18 @@ mod tests {
         let rules = [RedirectRule::Scheme("com.example.app".into())];
         assert!(ReturnPath::check("com.example.app:/oauth", &rules).is_ok());
         assert!(ReturnPath::check("com.example.app2:/oauth", &rules).is_err());
+        assert!(ReturnPath::check("com.example.app://back/@me?a@b", &rules).is_ok());
+        for bad in [
+            "com.example.app://@",
+            "com.example.app://me@back/",
+            "com.example.app://me:word@back?x",
+        ] {
+            assert_eq!(
+                ReturnPath::check(bad, &rules),
+                Err(Refusal::RedirectMalformed),
+                "{bad}"
+            );
+        }
     }
 
     #[test]
