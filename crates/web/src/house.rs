@@ -85,6 +85,11 @@ impl House {
         self.waiters.wake_all();
     }
 
+    /// Lets those who poll a scan look at it now: it was answered by other means than a page.
+    pub fn wake_scan(&self, scan: yufu_core::id::Number) {
+        self.waiters.wake(scan);
+    }
+
     /// Whether the server is about to stop.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)

@@ -9,12 +9,14 @@ macro_rules! say {
 }
 
 pub mod bench;
+pub mod check;
 pub mod chores;
 pub mod cli;
 pub mod config;
 pub mod courier;
 pub mod fetch;
 pub mod home;
+pub mod launch;
 pub mod listen;
 pub mod login;
 pub mod messenger;

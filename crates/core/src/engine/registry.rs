@@ -121,11 +121,50 @@ impl Engine {
         draft: ClientDraft,
         now: Timestamp,
     ) -> Result<(Client, Secret), Stop> {
+        let (id, secret) = (self.draw_client_id(), self.draw_client_secret());
+        let client = self.put_new_client(draft, id, &secret, now).await?;
+        Ok((client, secret))
+    }
+
+    /// Makes a client under the id and the secret that it has had elsewhere: an app that moves
+    /// here needs no change.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] (`client` for an id that is taken, or is not 1 to 64 of
+    /// `A-Z a-z 0-9 - _ .`; `secret` for one that is not 8 to 128 visible ASCII characters), and
+    /// as [`Engine::create_client`].
+    pub async fn bring_client(
+        &self,
+        draft: ClientDraft,
+        id: &ClientId,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> Result<Client, Stop> {
+        let (name, word) = (id.as_str(), secret.expose());
+        let in_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if name.is_empty() || name.len() > ClientId::MAX_BYTES || !name.bytes().all(in_name) {
+            return Err(Refusal::Malformed("client").into());
+        }
+        if !(8..=128).contains(&word.len()) || !word.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Refusal::Malformed("secret").into());
+        }
+        if self.store().client(id).await?.is_some() {
+            return Err(Refusal::Malformed("client").into());
+        }
+        self.put_new_client(draft, id.clone(), secret, now).await
+    }
+
+    async fn put_new_client(
+        &self,
+        draft: ClientDraft,
+        id: ClientId,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> Result<Client, Stop> {
         let developer = self.store().developer(draft.developer).await?;
         developer.ok_or(Refusal::Malformed("developer"))?;
-        let secret = self.draw_client_secret();
         let client = Client {
-            id: self.draw_client_id(),
+            id,
             developer: draft.developer,
             kind: draft.kind,
             name: checked_name(&draft.name)?,
@@ -152,7 +191,7 @@ impl Engine {
             ]
         };
         settled!(|_round| self.apply(changes()))?;
-        Ok((client, secret))
+        Ok(client)
     }
 
     /// `wx` and 16 hexadecimal digits (`docs/facts/wechat.md` §2).

@@ -488,6 +488,64 @@ async fn the_books_are_told_in_the_audit_without_a_secret() {
 // --- the house itself ---------------------------------------------------------------------------
 
 /// Opens a house over the store of this world.
+#[tokio::test]
+async fn a_client_moves_here_with_the_id_and_secret_it_had_elsewhere() {
+    let w = World::new().await;
+    let bring = |id: &'static str, secret: &'static str| {
+        let mut draft = draft(w.developers[0], ClientKind::Website, "Moved", true);
+        draft.status = Status::Approved;
+        let w = &w;
+        async move {
+            w.engine
+                .bring_client(draft, &ClientId::new(id), &Secret::new(secret), NOW)
+                .await
+        }
+    };
+    let client = bring("wx00000000deadbeef", "0123456789abcdef0123456789abcdef")
+        .await
+        .unwrap();
+    assert_eq!(client.id.as_str(), "wx00000000deadbeef");
+    assert_eq!(w.store.change(), ["put client", "event client.created"]);
+    let known = w.engine.client(&client.id).await.unwrap();
+    let hash = yufu_core::secret::SecretHash::of(b"0123456789abcdef0123456789abcdef");
+    assert_eq!(known.secrets.len(), 1);
+    assert_eq!(known.secrets[0].hash, hash);
+    for (id, secret, field) in [
+        ("wx00000000deadbeef", "another-secret", "client"),
+        ("", "another-secret", "client"),
+        ("wx 1", "another-secret", "client"),
+        ("wx1", "short", "secret"),
+        ("wx1", "blank in it", "secret"),
+    ] {
+        assert_eq!(
+            refused(bring(id, secret).await),
+            Refusal::Malformed(field),
+            "{id:?} {secret:?}"
+        );
+    }
+    let long: &'static str = "x".repeat(65).leak();
+    assert_eq!(
+        refused(bring(long, "another-secret").await),
+        Refusal::Malformed("client")
+    );
+    assert!(w.store.changes().is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_vouches_for_a_session_of_their_own_people() {
+    let w = World::new().await;
+    let session = w.engine.sign_in_as(w.mei.id, NOW).await.unwrap();
+    assert_eq!(
+        w.signed_in(session.expose(), NOW).await.unwrap().user.id,
+        w.mei.id
+    );
+    let nobody = yufu_core::id::UserId(Number(1));
+    assert_eq!(
+        refused(w.engine.sign_in_as(nobody, NOW).await),
+        Refusal::NotSignedIn
+    );
+}
+
 async fn open(w: &World, seed: u64) -> Result<Engine, yufu_core::refusal::Fault> {
     let entropy = Arc::new(Counted::default());
     let ports = Ports {

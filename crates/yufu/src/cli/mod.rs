@@ -1,9 +1,12 @@
 //! The command line. It prints little, and says the next line to type.
 
 mod backend;
+mod check;
 mod client;
+mod control;
 mod doctor;
 mod identities;
+mod launch;
 mod manage;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +32,12 @@ struct Cli {
 enum Command {
     /// Starts a platform, a login backend and a demo app on this machine; needs nothing.
     Dev(Dev),
+    #[command(flatten)]
+    Launch(launch::LaunchCommand),
+    #[command(flatten)]
+    Check(check::CheckCommand),
+    #[command(flatten)]
+    Control(control::ControlCommand),
     /// Serves the platform, the login backend, or both on the network.
     Serve {
         /// The settings.
@@ -112,6 +121,12 @@ struct Dev {
     /// The login backend's port; the platform's and ten more unless given.
     #[arg(long)]
     login_port: Option<u16>,
+    /// The forward proxy's port; the platform's and five more unless given.
+    #[arg(long)]
+    proxy_port: Option<u16>,
+    /// The port of the platform's own names over TLS; the platform's and six more unless given.
+    #[arg(long)]
+    gate_port: Option<u16>,
     /// Keep the data in this folder; without it, everything goes at the end.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -193,6 +208,8 @@ async fn execute(command: Command) -> Result<(), String> {
                 port: dev.port,
                 app_port: dev.app_port,
                 login_port: dev.login_port,
+                proxy_port: dev.proxy_port,
+                gate_port: dev.gate_port,
                 data: dev.data,
                 json: dev.json,
                 until_stdin_closes: dev.until_stdin_closes,
@@ -202,6 +219,9 @@ async fn execute(command: Command) -> Result<(), String> {
             .await
         }
         Command::Serve { config, json } => serve::run(read_config(&config)?, json).await,
+        Command::Launch(command) => launch::run(command).await,
+        Command::Check(command) => check::run(command).await,
+        Command::Control(command) => control::run(command).await,
         Command::Client(command) => client::run(command).await,
         Command::Developer(command) => manage::developer(command).await,
         Command::User(command) => manage::user(command).await,
@@ -239,7 +259,7 @@ pub(crate) fn read_config(path: &Path) -> Result<Config, String> {
     clippy::disallowed_methods,
     reason = "settings come from the environment here and nowhere else"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -1,9 +1,17 @@
 //! `yufu dev`: the same house as `serve`, with a seeded world, an inbox, a login backend and a demo
 //! app beside it.
 
+pub mod authority;
 mod backend;
+pub mod control;
 pub mod demo;
+pub mod fault;
+pub mod flow;
+pub mod proxy;
 mod seed;
+pub mod seen;
+pub mod state;
+pub mod tap;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use yufu_core::engine::Settings;
 use yufu_core::keyring::MasterKey;
+use yufu_core::secret::Secret;
 use yufu_core::time::Lifetime;
 use yufu_store::{Options, SqliteStore};
 use yufu_web::clock::Clock;
@@ -28,6 +37,8 @@ use crate::serve::{Ground, OpenRole};
 use crate::{home, listen, login, serve, sweeper};
 
 pub use seed::{SeededClient, SeededPerson, World};
+use seen::Behind;
+pub use state::{Addresses, Sandbox};
 
 /// How `yufu dev` was asked to run.
 #[derive(Clone, Debug)]
@@ -38,6 +49,10 @@ pub struct DevOptions {
     pub app_port: Option<u16>,
     /// The login backend's port; the platform's and ten more unless that is 0.
     pub login_port: Option<u16>,
+    /// The forward proxy's port; the platform's and five more unless that is 0.
+    pub proxy_port: Option<u16>,
+    /// The port of the platform's own names over TLS; the proxy's and one more unless that is 0.
+    pub gate_port: Option<u16>,
     /// Where to keep the data; a temporary folder that goes with the process when absent.
     pub data: Option<PathBuf>,
     /// Print one line of JSON when ready.
@@ -159,6 +174,8 @@ struct Doors {
     platform: Door,
     app: Door,
     login: Door,
+    proxy: Door,
+    gate: Door,
 }
 
 /// A listener, and the address that leads to it.
@@ -196,8 +213,29 @@ impl Doors {
             platform: Door::open(options.port).await?,
             app: Door::open(beside(options.app_port, 1)).await?,
             login: Door::open(beside(options.login_port, 10)).await?,
+            proxy: Door::open(beside(options.proxy_port, 5)).await?,
+            gate: Door::open(beside(options.gate_port, 6)).await?,
         })
     }
+}
+
+impl Doors {
+    fn addresses(&self) -> Addresses {
+        Addresses {
+            platform: self.platform.url.clone(),
+            app: self.app.url.clone(),
+            login: self.login.url.clone(),
+            proxy: self.proxy.address,
+            gate: self.gate.address,
+        }
+    }
+}
+
+/// A secret for this run: 32 hexadecimal digits.
+fn draw_token() -> Secret {
+    let mut bytes = [0; 16];
+    yufu_core::secret::Entropy::fill(&SystemEntropy, &mut bytes);
+    Secret::new(yufu_core::keyring::hex(&bytes))
 }
 
 /// The platform's settings in development.
@@ -258,13 +296,35 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         inbox: inbox.clone(),
     };
     let login = login::role(asked, backend.address.port(), &ground, Some(dev)).await?;
-    let platform = platform_role(home, &world, &doors, inbox, &ground);
+    let (house, platform) = platform_role(home, &world, &doors, inbox.clone(), &ground);
     let demo = demo::router(demo::Demo::new(&world, &doors));
+    let sandbox = Arc::new(Sandbox {
+        house,
+        platform_store: platform.store.clone(),
+        login_store: login.store.clone(),
+        clock: ground.clock.clone(),
+        inbox,
+        world: std::sync::RwLock::new(world.clone()),
+        token: draw_token(),
+        addresses: doors.addresses(),
+        folder: folder.path.clone(),
+        faults: fault::Desk::default(),
+        flows: flow::Book::default(),
+        auto: std::sync::Mutex::default(),
+    });
     let ready = ready(&options, &world, &doors, &folder.path);
+    let open = platform
+        .router
+        .clone()
+        .merge(control::routes(sandbox.clone()));
+    let platform_router = tap::around(open, &sandbox, Behind::Platform);
+    let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
     let servers = [
-        doors.platform.serve(platform.router.clone(), &closing),
-        doors.login.serve(login.router.clone(), &closing),
-        doors.app.serve(demo, &closing),
+        doors.platform.serve(platform_router, &closing),
+        doors.login.serve(login_router, &closing),
+        doors
+            .app
+            .serve(tap::around(demo, &sandbox, Behind::Demo), &closing),
     ];
     say!("{ready}");
     if options.until_stdin_closes {
@@ -306,7 +366,7 @@ fn platform_role(
     doors: &Doors,
     inbox: Arc<Inbox>,
     ground: &Ground,
-) -> OpenRole {
+) -> (Arc<House>, OpenRole) {
     let front = Front {
         public_url: doors.platform.url.clone(),
         port: doors.platform.address.port(),
@@ -338,13 +398,15 @@ fn platform_role(
             ground.closing.clone(),
         )),
     ];
-    OpenRole {
+    let closed = house.clone();
+    let role = OpenRole {
         store: home.store,
         router: router(house.clone()),
         workers,
-        close: Box::new(move || house.close()),
+        close: Box::new(move || closed.close()),
         finish: Box::pin(async {}),
-    }
+    };
+    (house, role)
 }
 
 /// Waits for the end of the standard input. The read sits on a thread of its own, so the process

@@ -1,0 +1,1 @@
+//! `yufu check`: the verdict on an app's own login backend.

@@ -1,0 +1,1 @@
+//! Starting other programs so that they reach the sandbox unchanged: `yufu run`, `yufu open`.

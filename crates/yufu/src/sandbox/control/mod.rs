@@ -1,0 +1,12 @@
+//! `/_sandbox`: people, clients, faults, the clock, flows, by REST. Absent in `serve`.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::state::Sandbox;
+
+/// The routes of the control, of the phone and of the flows.
+pub(super) fn routes(_sandbox: Arc<Sandbox>) -> Router {
+    Router::new()
+}

@@ -1,0 +1,2 @@
+//! The forward proxy on loopback: it answers the platform's own names, and tunnels every other
+//! host untouched.

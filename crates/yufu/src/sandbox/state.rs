@@ -1,0 +1,92 @@
+//! What the parts of the sandbox share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+
+use yufu_core::id::UserId;
+use yufu_core::secret::Secret;
+use yufu_store::SqliteStore;
+use yufu_web::House;
+use yufu_web::clock::Clock;
+use yufu_web::dev::Inbox;
+
+use super::World;
+use super::fault::Desk;
+use super::flow::Book;
+
+/// The addresses of a run.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The platform, such as `http://127.0.0.1:8420`.
+    pub platform: String,
+    /// The demo app.
+    pub app: String,
+    /// The login backend.
+    pub login: String,
+    /// The forward proxy.
+    pub proxy: SocketAddr,
+    /// Where the platform's own names are served over TLS without a proxy.
+    pub gate: SocketAddr,
+}
+
+/// Everything that the sandbox's parts share.
+pub struct Sandbox {
+    /// The platform.
+    pub house: Arc<House>,
+    /// The platform's data.
+    pub platform_store: SqliteStore,
+    /// The login backend's data.
+    pub login_store: SqliteStore,
+    /// The clock of all roles.
+    pub clock: Arc<Clock>,
+    /// Where passcodes land.
+    pub inbox: Arc<Inbox>,
+    /// The people and clients.
+    pub world: RwLock<World>,
+    /// What opens `/_sandbox`, the inbox and the phone: drawn for this run.
+    pub token: Secret,
+    /// Where everything answers.
+    pub addresses: Addresses,
+    /// The folder of the run.
+    pub folder: PathBuf,
+    /// The faults that are played.
+    pub faults: Desk,
+    /// The flows.
+    pub flows: Book,
+    /// Who answers every authorization at once, for unattended runs.
+    pub auto: Mutex<Option<Auto>>,
+}
+
+/// Who answers authorizations by themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auto {
+    /// The person, by short name.
+    pub person: String,
+    /// What they say.
+    pub decision: Decision,
+}
+
+/// What a person says to an authorization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Agrees.
+    Allow,
+    /// Refuses.
+    Deny,
+    /// Closes the page, or goes back.
+    Cancel,
+}
+
+impl Sandbox {
+    /// A person's id by their short name.
+    pub fn person(&self, name: &str) -> Option<UserId> {
+        let world = self
+            .world
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let person = world.people.iter().find(|person| person.name == name)?;
+        UserId::parse(&person.id)
+    }
+}
