@@ -49,6 +49,16 @@ pub struct Front {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// A request that came under one of the platform's own names, by way of the sandbox's proxy: put
+/// into each such request by the accept loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByProxy {
+    /// The name, without a port.
+    pub host: &'static str,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+}
+
 impl Front {
     /// Whether browsers come over TLS.
     pub fn is_secure(&self) -> bool {

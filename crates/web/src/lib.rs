@@ -28,7 +28,7 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use yufu_dialects::DIALECTS;
 
-pub use house::{House, Peer};
+pub use house::{ByProxy, House, Peer};
 
 /// All routes of a house.
 pub fn router(house: Arc<House>) -> Router {

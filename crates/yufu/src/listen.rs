@@ -21,6 +21,23 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use yufu_web::Peer;
 
+/// An answer with this among its extensions is not given: the connection ends without a byte of it,
+/// as if the network had lost it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut;
+
+/// Why a connection ended when its answer was [`Cut`].
+#[derive(Clone, Copy, Debug)]
+struct WasCut;
+
+impl std::fmt::Display for WasCut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer was cut off on purpose")
+    }
+}
+
+impl std::error::Error for WasCut {}
+
 /// How long a handshake, or the head of a request, may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long answers under way may take once the server is told to stop.
@@ -140,6 +157,7 @@ pub async fn serve(
     }
 }
 
+/// Serves one connection to its end.
 async fn connection<S>(
     stream: S,
     peer: SocketAddr,
@@ -149,10 +167,9 @@ async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.call(request)
+        answer(router.clone(), request)
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder = if h2 {
@@ -176,4 +193,56 @@ async fn connection<S>(
         .into_owned();
     // A client that went away is no news.
     let _ = watcher.watch(connection).await;
+}
+
+/// A router's answer, unless it was [`Cut`].
+async fn answer(
+    router: Router,
+    request: hyper::Request<Incoming>,
+) -> Result<axum::response::Response, WasCut> {
+    let Ok(answer) = TowerToHyperService::new(router).call(request).await;
+    match answer.extensions().get::<Cut>() {
+        Some(Cut) => Err(WasCut),
+        None => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::response::IntoResponse as _;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_is_not_a_byte_long() {
+        let router = Router::new()
+            .route("/told", get(|| async { "told" }))
+            .route(
+                "/cut",
+                get(|| async {
+                    let mut answer = "never told".into_response();
+                    answer.extensions_mut().insert(Cut);
+                    answer
+                }),
+            );
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, closing) = watch::channel(false);
+        let server = tokio::spawn(serve(listener, None, router, closing));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(ask("/told").as_bytes()).await.unwrap();
+        let mut told = [0; 1024];
+        let length = stream.read(&mut told).await.unwrap();
+        assert!(told[..length].ends_with(b"told"));
+        stream.write_all(ask("/cut").as_bytes()).await.unwrap();
+        assert_eq!(stream.read(&mut told).await.unwrap(), 0);
+        stop.send(true).unwrap();
+        server.await.unwrap();
+    }
 }
