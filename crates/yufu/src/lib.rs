@@ -22,6 +22,7 @@ pub mod login;
 pub mod messenger;
 pub mod peer;
 pub mod ports;
+pub mod read;
 pub mod sandbox;
 pub mod serve;
 pub mod sweeper;

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use yufu_core::time::Lifetime;
 
 use super::table::{FIELDS, Field, GROUPS, Group, Shape};
+use crate::read::{distance, line_of};
 
 #[derive(Clone, Debug)]
 pub(super) enum Value {
@@ -448,11 +449,6 @@ pub(super) fn words(shape: Shape) -> String {
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().iter().take(at);
-    before.filter(|byte| **byte == b'\n').count() + 1
-}
-
 /// The setting whose name is closest, if any is close.
 fn nearest(path: &str) -> Option<String> {
     let once = FIELDS.iter().map(|field| field.path.to_owned());
@@ -463,19 +459,4 @@ fn nearest(path: &str) -> Option<String> {
     let all = once.chain(several);
     let near = all.map(|known| (distance(path, &known), known)).min()?;
     (near.0 <= 3.max(path.len() / 4)).then_some(near.1)
-}
-
-/// Edit distance by insertions, deletions and replacements.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
