@@ -32,6 +32,7 @@ use yufu_web::{House, router, view};
 
 use crate::courier::{self, Delivery};
 use crate::home::Home;
+use crate::launch::found::{self, Published, Ready};
 use crate::ports::SystemEntropy;
 use crate::serve::{Ground, OpenRole};
 use crate::{home, listen, login, serve, sweeper};
@@ -251,13 +252,45 @@ fn settings(options: &DevOptions) -> Settings {
     settings
 }
 
+/// A sandbox that answers.
+pub struct Running {
+    /// What it says to scripts and to other commands.
+    pub ready: Ready,
+    /// What its parts share.
+    pub sandbox: Arc<Sandbox>,
+    stop: watch::Sender<bool>,
+    roles: [OpenRole; 2],
+    servers: Vec<JoinHandle<()>>,
+    published: Option<Published>,
+    folder: Folder,
+}
+
 /// Runs the development server until it is asked to stop.
 ///
 /// # Errors
 /// In the user's words, with what to do.
 pub async fn run(options: DevOptions) -> Result<(), String> {
     let mut signals = serve::Signals::hear()?;
-    let doors = Doors::open(&options).await?;
+    let running = start(&options).await?;
+    say!("{}", words(&options, &running.ready));
+    if options.until_stdin_closes {
+        tokio::select! {
+            () = signals.asked_to_stop() => {}
+            () = stdin_closes() => {}
+        }
+    } else {
+        signals.asked_to_stop().await;
+    }
+    running.end().await;
+    Ok(())
+}
+
+/// Starts everything; when this answers, so do all doors.
+///
+/// # Errors
+/// In the user's words, with what to do.
+pub async fn start(options: &DevOptions) -> Result<Running, String> {
+    let doors = Doors::open(options).await?;
     let folder = Folder::open(options.data.as_deref())?;
     // Files that are not ours are refused before anything is written beside them.
     for file in [database(&folder.path), login_database(&folder.path)] {
@@ -281,7 +314,7 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         &ground.options,
         ground.cache_entries,
         &ground.master,
-        settings(&options),
+        settings(options),
         ground.clock.now(),
     )
     .await;
@@ -312,38 +345,52 @@ pub async fn run(options: DevOptions) -> Result<(), String> {
         flows: flow::Book::default(),
         auto: std::sync::Mutex::default(),
     });
-    let ready = ready(&options, &world, &doors, &folder.path);
+    let ready = ready(&sandbox, world);
     let open = platform
         .router
         .clone()
         .merge(control::routes(sandbox.clone()));
     let platform_router = tap::around(open, &sandbox, Behind::Platform);
     let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
-    let servers = [
+    let servers = vec![
         doors.platform.serve(platform_router, &closing),
         doors.login.serve(login_router, &closing),
         doors
             .app
             .serve(tap::around(demo, &sandbox, Behind::Demo), &closing),
     ];
-    say!("{ready}");
-    if options.until_stdin_closes {
-        tokio::select! {
-            () = signals.asked_to_stop() => {}
-            () = stdin_closes() => {}
+    let published = match found::publish(&ready) {
+        Ok(published) => Some(published),
+        Err(words) => {
+            tracing::warn!("{words}");
+            None
         }
-    } else {
-        signals.asked_to_stop().await;
+    };
+    Ok(Running {
+        ready,
+        sandbox,
+        stop,
+        roles: [platform, login],
+        servers,
+        published,
+        folder,
+    })
+}
+
+impl Running {
+    /// Lets answers under way finish, and leaves nothing behind.
+    pub async fn end(self) {
+        drop(self.published);
+        let [platform, login] = self.roles;
+        (platform.close)();
+        (login.close)();
+        let _ = self.stop.send(true);
+        for server in self.servers {
+            let _ = server.await;
+        }
+        tokio::join!(platform.end(), login.end());
+        drop(self.folder);
     }
-    (platform.close)();
-    (login.close)();
-    let _ = stop.send(true);
-    for server in servers {
-        let _ = server.await;
-    }
-    tokio::join!(platform.end(), login.end());
-    drop(folder);
-    Ok(())
 }
 
 /// Makes a new database file on a thread of its own: it takes many flushes, and the platform's
@@ -421,35 +468,44 @@ async fn stdin_closes() {
     let _ = told.await;
 }
 
+/// What a sandbox says of itself.
+fn ready(sandbox: &Sandbox, world: World) -> Ready {
+    let addresses = &sandbox.addresses;
+    Ready {
+        platform: addresses.platform.clone(),
+        app: addresses.app.clone(),
+        login: addresses.login.clone(),
+        token: sandbox.token.expose().to_owned(),
+        proxy: format!("http://{}", addresses.proxy),
+        gate: addresses.gate.to_string(),
+        ca: sandbox.folder.join("ca.pem"),
+        data_dir: sandbox.folder.clone(),
+        pid: std::process::id(),
+        began: found::now(),
+        clients: world.clients,
+        people: world.people,
+    }
+}
+
 /// What is said when everything answers: one line for scripts, or a few for people.
-fn ready(options: &DevOptions, world: &World, doors: &Doors, folder: &Path) -> String {
-    let (platform, app, login) = (&doors.platform.url, &doors.app.url, &doors.login.url);
+fn words(options: &DevOptions, ready: &Ready) -> String {
     if options.json {
-        let line = serde_json::json!({
-            "platform": platform,
-            "app": app,
-            "login": login,
-            "data_dir": folder,
-            "clients": world.clients,
-            "people": world.people,
-        });
-        return line.to_string();
+        return ready.line();
     }
     let mut lines = vec![
-        format!("yufu dev is ready. Click here first:  {app}"),
-        format!("  platform  {platform}"),
-        format!("  login     {login}"),
+        format!("yufu dev is ready. Click here first:  {}", ready.app),
+        format!("  platform  {}", ready.platform),
+        format!("  login     {}", ready.login),
     ];
-    lines.extend(world.clients.iter().map(|client| {
+    lines.extend(ready.clients.iter().map(|client| {
         let (kind, appid, secret) = (&client.kind, &client.appid, &client.secret);
         format!("  {kind:8}  {appid}  {secret}  {}", client.name)
     }));
-    let people: Vec<String> = world
-        .people
-        .iter()
+    let people = ready.people.iter();
+    let people: Vec<String> = people
         .map(|person| format!("{} {}", person.name, person.phone))
         .collect();
-    let password = world
+    let password = ready
         .people
         .first()
         .map_or("", |person| person.password.as_str());
@@ -458,7 +514,7 @@ fn ready(options: &DevOptions, world: &World, doors: &Doors, folder: &Path) -> S
         people.join(", ")
     ));
     if options.data.is_some() {
-        lines.push(format!("  data      {}", folder.display()));
+        lines.push(format!("  data      {}", ready.data_dir.display()));
     }
     lines.push("Stop with Ctrl-C.".to_owned());
     lines.join("\n")

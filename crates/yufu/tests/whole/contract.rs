@@ -24,7 +24,10 @@ fn the_line_has_the_documented_keys_and_no_others() {
     let line = &house.ready;
     assert_eq!(
         keys(line),
-        ["app", "clients", "data_dir", "login", "people", "platform"]
+        [
+            "app", "began", "ca", "clients", "data_dir", "gate", "login", "people", "pid",
+            "platform", "proxy", "token"
+        ]
     );
     let clients = line["clients"].as_array().unwrap();
     for client in clients {
@@ -97,8 +100,8 @@ fn it_says_one_line_and_leaves_nothing_behind_however_it_is_ended() {
         assert!(data.join("yufu.db").exists());
         assert_eq!(
             house.left_behind().len(),
-            1,
-            "its own folder and nothing else"
+            2,
+            "its own folder, and the one where sandboxes are told of"
         );
         assert_eq!(house.get("/healthz").text(), "ok\n");
         match end {

@@ -87,7 +87,11 @@ pub(crate) fn command(temp: &Temp) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("TMPDIR", temp.path()).current_dir(temp.path());
+    // Nor must sandboxes that run beside the tests be found, or be told of theirs.
+    command
+        .env_remove("XDG_RUNTIME_DIR")
+        .env("TMPDIR", temp.path())
+        .current_dir(temp.path());
     command
 }
 
