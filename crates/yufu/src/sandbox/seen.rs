@@ -60,7 +60,9 @@ pub struct Seen {
     pub headers: HeaderMap,
     /// The body of the request, as much as was kept.
     pub body: Bytes,
-    /// The answer; `None` where the connection was cut instead.
+    /// Whether there was more of the body, or may have been: nobody read it to its end.
+    pub body_cut: bool,
+    /// The answer; `None` where the connection was cut instead, by us or by the caller.
     pub answer: Option<SeenAnswer>,
     /// The faults that were played, by their word.
     pub faults: Vec<String>,
@@ -75,8 +77,10 @@ pub struct SeenAnswer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, as much as was kept.
+    /// The body, as much as was kept; pictures and streams are kept without.
     pub body: Bytes,
+    /// Whether a text was longer than what is kept.
+    pub body_cut: bool,
 }
 
 /// Something that was done without a request of its own.
