@@ -37,6 +37,7 @@ use crate::ports::SystemEntropy;
 use crate::serve::{Ground, OpenRole};
 use crate::{home, listen, login, serve, sweeper};
 
+use authority::Authority;
 pub use seed::{SeededClient, SeededPerson, World};
 use seen::Behind;
 pub use state::{Addresses, Sandbox};
@@ -331,6 +332,8 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     let login = login::role(asked, backend.address.port(), &ground, Some(dev)).await?;
     let (house, platform) = platform_role(home, &world, &doors, inbox.clone(), &ground);
     let demo = demo::router(demo::Demo::new(&world, &doors));
+    let authority = Arc::new(Authority::open(&folder.path, !folder.temporary)?);
+    let ca = authority.write(&folder.path)?;
     let sandbox = Arc::new(Sandbox {
         house,
         platform_store: platform.store.clone(),
@@ -341,6 +344,8 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         token: draw_token(),
         addresses: doors.addresses(),
         folder: folder.path.clone(),
+        authority,
+        ca,
         faults: fault::Desk::default(),
         flows: flow::Book::default(),
         auto: std::sync::Mutex::default(),
@@ -478,7 +483,7 @@ fn ready(sandbox: &Sandbox, world: World) -> Ready {
         token: sandbox.token.expose().to_owned(),
         proxy: format!("http://{}", addresses.proxy),
         gate: addresses.gate.to_string(),
-        ca: sandbox.folder.join("ca.pem"),
+        ca: sandbox.ca.root.clone(),
         data_dir: sandbox.folder.clone(),
         pid: std::process::id(),
         began: found::now(),

@@ -12,6 +12,7 @@ use yufu_web::clock::Clock;
 use yufu_web::dev::Inbox;
 
 use super::World;
+use super::authority::{Authority, Files};
 use super::fault::Desk;
 use super::flow::Book;
 
@@ -50,6 +51,10 @@ pub struct Sandbox {
     pub addresses: Addresses,
     /// The folder of the run.
     pub folder: PathBuf,
+    /// Signs for the platform's own names.
+    pub authority: Arc<Authority>,
+    /// Where its certificates are, as PEM.
+    pub ca: Files,
     /// The faults that are played.
     pub faults: Desk,
     /// The flows.
