@@ -88,6 +88,9 @@ macro_rules! assets {
 
 assets! {
     "app.css": "text/css; charset=utf-8",
+    "handset.css": "text/css; charset=utf-8",
+    "handset.js": "text/javascript; charset=utf-8",
+    "handset.webmanifest": "application/manifest+json",
     "once.js": "text/javascript; charset=utf-8",
     "scan.js": "text/javascript; charset=utf-8",
     "wxLogin.js": "text/javascript; charset=utf-8",

@@ -9,6 +9,7 @@ mod asset;
 mod consent;
 mod demo;
 mod dev;
+mod handset;
 mod lang;
 mod login;
 mod page;
@@ -24,6 +25,7 @@ pub use asset::{Asset, asset, asset_names, asset_url};
 pub use consent::Consent;
 pub use demo::{DemoError, DemoHome, DemoNative, NativeCode};
 pub use dev::{DevClient, DevCodes, DevStart, Inbox, InboxItem, IssuedCode};
+pub use handset::Handset;
 pub use lang::Lang;
 pub use login::{Answer, LoginForm, Question};
 pub use page::{ErrorPage, Plain, Trouble};
@@ -67,7 +69,7 @@ views! {
     SignIn, Passcode, SignUp, ResetPassword, ChangePassword,
     Scan, ScanDone, Consent, ErrorPage, Plain, Account,
     LoginForm, Question,
-    DevStart, Inbox, DevCodes,
+    DevStart, Inbox, DevCodes, Handset,
     DemoHome, DemoError, DemoNative,
     DemoPhone, DemoQuestion, DemoMe, DemoDevices, DemoSecurity,
 }

@@ -350,6 +350,48 @@ texts! {
     RoomsDeletedText: "到 {} 彻底删除。在那之前重新登录，就可以反悔。", "It will be gone on {}. Log in before then to take it back.";
     RoomsBackHome: "回到首页", "Back to the start";
 
+    // The phone of the sandbox.
+    HandTitle: "手机", "Phone";
+    HandIntro: "沙箱里一个人的手机：扫码、同意、拒绝、看短信。", "A phone of the sandbox: scan, agree, refuse, read messages.";
+    HandWhose: "谁的手机", "Whose phone";
+    HandNow: "此刻", "Now";
+    HandApps: "授权", "Apps";
+    HandSms: "短信", "Messages";
+    HandResults: "结果", "Results";
+    HandScan: "扫一扫", "Scan";
+    HandScanWhat: "粘贴二维码内容或授权地址", "Paste what the QR code says, or an authorize address";
+    HandScanDo: "扫描", "Scan it";
+    HandBeside: "旁边屏幕上的二维码", "QR codes on screens beside you";
+    HandBesideNone: "现在没有二维码。在电脑上打开应用的微信登录，它就会出现在这里。", "No code is shown now. Open an app’s login on a screen, and its code appears here.";
+    HandAsks: "请求登录", "wants to log you in";
+    HandGets: "它会得到", "It will get";
+    HandAgree: "同意", "Agree";
+    HandDeny: "拒绝", "Refuse";
+    HandCancel: "返回", "Go back";
+    HandIgnore: "不理会", "Ignore";
+    HandByScan: "扫码登录", "by QR code";
+    HandByApp: "手机应用", "from an app on this phone";
+    HandByPage: "客户端内网页", "from a page in the client";
+    HandAppsNone: "还没有授权过任何应用。", "No app has been authorized.";
+    HandSince: "授权于 {}", "since {}";
+    HandRevoke: "取消授权", "Revoke";
+    HandRevokeSure: "再点一次取消授权", "Tap again to revoke";
+    HandSmsNone: "没有短信。", "No messages.";
+    HandResultsNone: "手机应用拿到的结果会显示在这里。", "What apps on this phone were told appears here.";
+    HandInstalled: "已安装兼容客户端", "The client is installed";
+    HandInstalledNote: "关掉后，应用的 SDK 会得到“未安装”。", "Without it, the SDK of an app says “not installed”.";
+    HandDone: "已完成", "Done";
+    HandOffline: "连接不上沙箱，正在重试…", "The sandbox does not answer; trying again…";
+    HandNeedsScript: "这部手机需要 JavaScript。", "This phone needs JavaScript.";
+    HandCopy: "复制", "Copy";
+    HandCopied: "已复制", "Copied";
+    HandShown: "等待扫描", "waiting to be scanned";
+    HandScanned: "已扫描", "scanned";
+    HandAllowed: "已同意", "Agreed";
+    HandRefused: "已拒绝", "Refused";
+    HandClosed: "已返回", "Went back";
+    HandIgnored: "没有理会", "Ignored";
+
     // What went wrong, and what to do.
     DemoErrorTitle: "登录没有成功", "That did not work";
     RoomsOutTitle: "这台设备需要重新登录", "This device must log in again";
