@@ -59,6 +59,9 @@ class Stage {
       reducedMotion: 'reduce',
     });
     context.setDefaultTimeout(STEP_MS);
+    // As if the first address that was printed had been clicked: it opens the inbox.
+    const name = `yufu_sandbox_${new URL(this.house.platform).port}`;
+    await context.addCookies([{ name, value: this.house.token, url: this.house.platform, httpOnly: true, sameSite: 'Strict' }]);
     watch(context, this.house, this.#watched);
     this.#contexts.push(context);
     return context;

@@ -33,6 +33,25 @@ test('headers: every page, signed in and out', async (t) => {
   }
 });
 
+test('headers: the first address that is printed opens the inbox, and is left at once', async (t) => {
+  const { house } = t;
+  t.allow(/status of 401/);
+  const page = await t.page({ lang: 'en-GB' });
+  await page.context().clearCookies();
+  await page.goto(`${house.platform}/dev/inbox`);
+  await page.fill('#token', 'not this one');
+  await page.click('button.primary');
+  await page.waitForSelector(sel.problem);
+  await page.fill('#token', house.token);
+  await page.click('button.primary');
+  await page.waitForURL(`${house.platform}/dev/inbox`);
+  await page.context().clearCookies();
+  await page.goto(`${house.app}/?token=${house.token}`);
+  assert.equal(page.url(), `${house.app}/`);
+  await page.goto(`${house.platform}/dev/inbox`);
+  await page.waitForSelector('.empty');
+});
+
 test('headers: cookies are out of reach, and no secret is in an address that leaves', async (t) => {
   const { house } = t;
   const page = await t.page();
@@ -48,9 +67,9 @@ test('headers: cookies are out of reach, and no secret is in an address that lea
   await page.goto(`${house.platform}/account?lang=en`);
   const cookies = await page.context().cookies();
   const names = cookies.map(({ name }) => name.replace(/_\d+$/, '')).sort();
-  assert.deepEqual(names, ['rooms', 'yufu_browser', 'yufu_lang', 'yufu_session']);
+  assert.deepEqual(names, ['rooms', 'yufu_browser', 'yufu_lang', 'yufu_sandbox', 'yufu_session']);
   for (const { name, httpOnly, sameSite, path } of cookies) {
-    assert.equal(sameSite, 'Lax', name);
+    assert.equal(sameSite, name.startsWith('yufu_sandbox') ? 'Strict' : 'Lax', name);
     assert.equal(path, '/', name);
     assert.equal(httpOnly, true, name);
   }

@@ -72,8 +72,13 @@ impl Dev {
     }
 }
 
+/// A page of the sandbox's own, with the headers that all pages carry.
+pub fn page(status: StatusCode, body: String) -> Response {
+    html(status, body, Guard::OWN)
+}
+
 /// Whether a request names this machine as its host.
-pub(crate) fn is_local(headers: &HeaderMap) -> bool {
+pub fn is_local(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());

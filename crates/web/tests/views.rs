@@ -223,6 +223,12 @@ fn every_form_is_guarded_and_every_field_has_a_label() {
         let mut form: Option<(bool, bool)> = None;
         for tag in tags {
             match (tag.name, tag.end) {
+                // It changes nothing: it brings the token to the address that was asked for.
+                ("form", false) if name.starts_with("dev_locked.") => {
+                    assert_eq!(tag.get("method"), Some("get"), "{name}");
+                    form = Some((true, true));
+                }
+                ("button", false) if name.starts_with("dev_locked.") => {}
                 ("form", false) => {
                     assert_eq!(tag.get("method"), Some("post"), "{name}");
                     assert!(

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::{
     lang::Lang,
-    part::{Age, DevPerson},
+    part::{Age, DevPerson, Field},
     sample::{self, Sample},
     text::Text as T,
 };
@@ -114,6 +114,20 @@ pub struct DevCodes {
     pub issued: Option<IssuedCode>,
     /// The start page.
     pub start_href: String,
+}
+
+/// What a browser is shown that has not brought the token of this run.
+#[derive(Clone, Debug, Template)]
+#[template(path = "dev_locked.html")]
+pub struct DevLocked {
+    /// The language.
+    pub lang: Lang,
+    /// It brought another token.
+    pub wrong: bool,
+    /// The path that it asked for: the form goes there with `token`.
+    pub action: String,
+    /// The other parameters that it sent.
+    pub more: Vec<Field>,
 }
 
 fn clients() -> Vec<DevClient> {
@@ -232,6 +246,31 @@ impl Sample for Inbox {
                         item("+447700900123", "887766", sample::HOSTILE, 90_000, false),
                     ],
                     ..empty
+                },
+            ),
+        ]
+    }
+}
+
+impl Sample for DevLocked {
+    const NAME: &'static str = "dev_locked";
+
+    fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
+        let plain = DevLocked {
+            lang,
+            wrong: false,
+            action: "/phone".to_owned(),
+            more: Vec::new(),
+        };
+        vec![
+            ("plain", plain.clone()),
+            (
+                "wrong",
+                DevLocked {
+                    wrong: true,
+                    action: format!("/flows/{}", sample::HOSTILE),
+                    more: vec![Field::new(sample::HOSTILE, sample::HOSTILE)],
+                    ..plain
                 },
             ),
         ]

@@ -24,7 +24,7 @@ pub use account::{Account, Done, GrantRow, ProfileForm, Sex};
 pub use asset::{Asset, asset, asset_names, asset_url};
 pub use consent::Consent;
 pub use demo::{DemoError, DemoHome, DemoNative, NativeCode};
-pub use dev::{DevClient, DevCodes, DevStart, Inbox, InboxItem, IssuedCode};
+pub use dev::{DevClient, DevCodes, DevLocked, DevStart, Inbox, InboxItem, IssuedCode};
 pub use handset::Handset;
 pub use lang::Lang;
 pub use login::{Answer, LoginForm, Question};
@@ -69,7 +69,7 @@ views! {
     SignIn, Passcode, SignUp, ResetPassword, ChangePassword,
     Scan, ScanDone, Consent, ErrorPage, Plain, Account,
     LoginForm, Question,
-    DevStart, Inbox, DevCodes, Handset,
+    DevStart, Inbox, DevCodes, DevLocked, Handset,
     DemoHome, DemoError, DemoNative,
     DemoPhone, DemoQuestion, DemoMe, DemoDevices, DemoSecurity,
 }

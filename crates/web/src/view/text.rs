@@ -254,6 +254,12 @@ texts! {
     DevPointNote: "把微信的三个域名换成这个地址，其余代码不用改：", "Replace WeChat’s three hosts with this address; the rest of your code stays:";
     Secret: "密钥", "Secret";
     ReturnDomain: "回调", "Returns to";
+    LockedTitle: "需要本次运行的口令", "This page wants the token of this run";
+    LockedWhy: "这里能以任何人的身份登录，所以只对启动沙箱的人开放。", "Here anybody can be logged in as anybody, so it opens only to whoever started the sandbox.";
+    LockedWhere: "口令在启动沙箱的终端里（“Click here first”那一行；--json 时是 token）。打开那个地址，或把口令粘贴到这里。", "The token is in the terminal that started the sandbox: the line “Click here first”, or “token” with --json. Open that address, or paste the token here.";
+    LockedWrong: "这不是本次运行的口令：每次启动都会换一个。", "That is not the token of this run: each start draws another.";
+    LockedToken: "口令", "Token";
+    LockedOpen: "打开", "Open";
     InboxTitle: "收件箱", "Inbox";
     InboxNote: "沙箱不发真短信；每 {} 秒自动刷新。", "The sandbox sends no real messages. Reloads every {} seconds.";
     InboxEmpty: "还没有验证码。", "No passcodes yet.";

@@ -38,6 +38,7 @@ use crate::serve::{Ground, OpenRole};
 use crate::{home, listen, login, serve, sweeper};
 
 use authority::Authority;
+use control::guard;
 pub use seed::{SeededClient, SeededPerson, World};
 use seen::Behind;
 pub use state::{Addresses, Sandbox};
@@ -331,9 +332,12 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     };
     let login = login::role(asked, backend.address.port(), &ground, Some(dev)).await?;
     let (house, platform) = platform_role(home, &world, &doors, inbox.clone(), &ground);
+    let (token, addresses) = (draw_token(), doors.addresses());
+    let keeper = guard::Keeper::new(token.clone(), &addresses);
     let demo = demo::router(demo::Demo::new(&world, &doors));
     let authority = Arc::new(Authority::open(&folder.path, !folder.temporary)?);
     let ca = authority.write(&folder.path)?;
+    let demo = guard::entrance(demo, &keeper);
     let sandbox = Arc::new(Sandbox {
         house,
         platform_store: platform.store.clone(),
@@ -341,8 +345,8 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         clock: ground.clock.clone(),
         inbox,
         world: std::sync::RwLock::new(world.clone()),
-        token: draw_token(),
-        addresses: doors.addresses(),
+        token,
+        addresses,
         folder: folder.path.clone(),
         authority,
         ca,
@@ -355,6 +359,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         .router
         .clone()
         .merge(control::routes(sandbox.clone()));
+    let open = guard::around(open, &keeper);
     let platform_router = tap::around(open, &sandbox, Behind::Platform);
     let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
     let servers = vec![
@@ -498,7 +503,10 @@ fn words(options: &DevOptions, ready: &Ready) -> String {
         return ready.line();
     }
     let mut lines = vec![
-        format!("yufu dev is ready. Click here first:  {}", ready.app),
+        format!(
+            "yufu dev is ready. Click here first:  {}/?token={}",
+            ready.app, ready.token
+        ),
         format!("  platform  {}", ready.platform),
         format!("  login     {}", ready.login),
     ];

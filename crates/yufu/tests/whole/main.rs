@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod crash;
 mod files;
+mod guard;
 mod house;
 mod identities;
 mod pages_http;

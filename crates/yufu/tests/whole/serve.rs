@@ -225,11 +225,8 @@ fn a_held_poll_is_answered_when_the_server_stops() {
     let mut desk = Browser::of(&house, 0);
     let (uuid, _) = desk.qr(&house.website().0, &[]);
     let mut wire = house.wire();
-    let cookie = format!(
-        "{}={}",
-        desk.jar.keys().next().unwrap(),
-        desk.cookie("scan").unwrap()
-    );
+    let scan = desk.cookie("scan").unwrap();
+    let cookie = format!("yufu_scan_{}={scan}", house.port);
     let ask = Ask::get(&format!("/connect/l/qrconnect?uuid={uuid}")).header("cookie", &cookie);
     wire.send(&ask.bytes(house.port));
     // The poll is under way when another request of the same server was answered after it.

@@ -1,5 +1,8 @@
 //! `/_sandbox`: people, clients, faults, the clock, flows, by REST. Absent in `serve`.
 
+pub mod answer;
+pub mod guard;
+
 use std::sync::Arc;
 
 use axum::Router;

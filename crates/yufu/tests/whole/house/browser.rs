@@ -63,9 +63,14 @@ impl<'a> Browser<'a> {
     }
 
     pub(crate) fn new(house: &'a House, person: (String, String)) -> Self {
+        // In development somebody clicked on the first address that was printed.
+        let token = house.token().map(|token| {
+            let name = format!("yufu_sandbox_{}", house.port);
+            (name, token.to_owned())
+        });
         Self {
             house,
-            jar: BTreeMap::new(),
+            jar: token.into_iter().collect(),
             headers: Vec::new(),
             person,
         }

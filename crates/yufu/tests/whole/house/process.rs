@@ -258,6 +258,17 @@ impl House {
         self.port = port.parse().unwrap();
     }
 
+    /// What opens the control of `yufu dev`; nothing for a served house.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.ready["token"].as_str()
+    }
+
+    /// One request with the token of the run.
+    pub(crate) fn control(&self, ask: Ask) -> Answer {
+        let token = self.token().unwrap();
+        self.ask(&ask.header("authorization", &format!("Bearer {token}")))
+    }
+
     pub(crate) fn platform(&self) -> &str {
         self.ready["platform"].as_str().unwrap()
     }

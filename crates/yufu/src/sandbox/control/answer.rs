@@ -1,0 +1,119 @@
+//! What the control answers: JSON, or everything that is wrong with a request at once.
+
+use std::fmt::Display;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// One thing that is wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Complaint {
+    /// Where: the path of a field such as `redirects[0]`, or a header.
+    pub at: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do instead.
+    pub remedy: String,
+}
+
+impl Complaint {
+    /// A complaint.
+    pub fn new(at: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            at: at.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Why a call was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// One word for programs.
+    pub code: &'static str,
+    /// Everything that is wrong.
+    pub complaints: Vec<Complaint>,
+}
+
+impl Refused {
+    /// The request has mistakes.
+    pub fn bad(complaints: Vec<Complaint>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: "request",
+            complaints,
+        }
+    }
+
+    /// The request names something that is not there.
+    pub fn missing(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: "not_found",
+            complaints: vec![Complaint::new("", what, remedy)],
+        }
+    }
+
+    /// Something stands in the way, such as a name that is taken.
+    pub fn conflict(
+        at: impl Into<String>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            status: StatusCode::CONFLICT,
+            code: "conflict",
+            complaints: vec![Complaint::new(at, what, remedy)],
+        }
+    }
+
+    /// A fault of ours; the log has it.
+    pub fn fault(error: impl Display) -> Self {
+        tracing::error!(%error, "the control failed");
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: "fault",
+            complaints: vec![Complaint::new(
+                "",
+                "Something in the sandbox failed.",
+                "Its standard error has the details. Try again, or start it anew.",
+            )],
+        }
+    }
+
+    /// As an answer.
+    pub fn answer(self) -> Response {
+        complain(self.status, self.code, self.complaints)
+    }
+}
+
+/// What a call of the control comes to.
+pub type Said = Result<Value, Refused>;
+
+/// JSON, never kept by anybody.
+pub fn json_answer(status: StatusCode, value: &Value) -> Response {
+    let mut response = Response::new(Body::from(value.to_string()));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Says what is wrong.
+pub fn complain(status: StatusCode, code: &str, complaints: Vec<Complaint>) -> Response {
+    let error = json!({"error": {"code": code, "complaints": complaints}});
+    json_answer(status, &error)
+}
