@@ -176,7 +176,7 @@ pub fn run() -> ExitCode {
     // A thread that still reads the standard input must not hold the end up.
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => say(&message),
     }
 }
@@ -201,8 +201,8 @@ fn quiet_logs() {
         .try_init();
 }
 
-async fn execute(command: Command) -> Result<(), String> {
-    match command {
+async fn execute(command: Command) -> Result<ExitCode, String> {
+    let done = match command {
         Command::Dev(dev) => {
             sandbox::run(sandbox::DevOptions {
                 port: dev.port,
@@ -219,7 +219,8 @@ async fn execute(command: Command) -> Result<(), String> {
             .await
         }
         Command::Serve { config, json } => serve::run(read_config(&config)?, json).await,
-        Command::Launch(command) => launch::run(command).await,
+        // Its status is that of another program.
+        Command::Launch(command) => return launch::run(command).await,
         Command::Check(command) => check::run(command).await,
         Command::Control(command) => control::run(command).await,
         Command::Client(command) => client::run(command).await,
@@ -243,7 +244,8 @@ async fn execute(command: Command) -> Result<(), String> {
             say!("{}", yufu_web::openapi::text().trim_end());
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Reads a file of settings with the environment on top.

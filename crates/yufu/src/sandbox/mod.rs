@@ -69,27 +69,35 @@ pub struct DevOptions {
 }
 
 /// The folder of a run, removed at its end when it is temporary.
-struct Folder {
-    path: PathBuf,
+pub(crate) struct Folder {
+    /// Where it is.
+    pub(crate) path: PathBuf,
     temporary: bool,
 }
 
 impl Folder {
     fn open(asked: Option<&Path>) -> Result<Self, String> {
-        let (path, temporary) = match asked {
-            Some(path) => (path.to_owned(), false),
-            None => {
-                let mut bytes = [0; 8];
-                yufu_core::secret::Entropy::fill(&SystemEntropy, &mut bytes);
-                let name = format!("yufu-{}", yufu_core::keyring::hex(&bytes));
-                (std::env::temp_dir().join(name), true)
-            }
-        };
+        match asked {
+            Some(path) => Self::make(path.to_owned(), false),
+            None => Self::temporary("yufu"),
+        }
+    }
+
+    /// A folder among the temporary files, with a name that nobody guesses.
+    pub(crate) fn temporary(name: &str) -> Result<Self, String> {
+        let mut bytes = [0; 8];
+        yufu_core::secret::Entropy::fill(&SystemEntropy, &mut bytes);
+        let name = format!("{name}-{}", yufu_core::keyring::hex(&bytes));
+        Self::make(std::env::temp_dir().join(name), true)
+    }
+
+    fn make(path: PathBuf, temporary: bool) -> Result<Self, String> {
         make_private(&path).map_err(|error| {
-            format!(
-                "{} cannot be made: {error}.\n  Give another folder with --data.",
-                path.display()
-            )
+            let remedy = match temporary {
+                true => "Give another place for temporary files with TMPDIR.",
+                false => "Give another folder with --data.",
+            };
+            format!("{} cannot be made: {error}.\n  {remedy}", path.display())
         })?;
         let path = path.canonicalize().unwrap_or(path);
         Ok(Self { path, temporary })
@@ -104,7 +112,8 @@ impl Drop for Folder {
     }
 }
 
-fn make_private(path: &Path) -> std::io::Result<()> {
+/// Makes a folder that only its owner may look into.
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -113,7 +122,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a file that only its owner may read.
-pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, content: impl AsRef<[u8]>) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
@@ -123,7 +132,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(text.as_bytes())
+    file.write_all(content.as_ref())
 }
 
 /// The master key of a data folder: read, or made at the first start.

@@ -9,6 +9,7 @@ mod files;
 mod guard;
 mod house;
 mod identities;
+mod launch;
 mod pages_http;
 mod people;
 mod policy;

@@ -5,5 +5,5 @@ mod process;
 mod wire;
 
 pub(crate) use browser::{Browser, field, form_of, in_client, param};
-pub(crate) use process::{House, Temp, command, until, yufu};
+pub(crate) use process::{House, Temp, command, until, wait, yufu};
 pub(crate) use wire::{Answer, Ask, Wire, enc, like, query};

@@ -139,7 +139,8 @@ fn yufu_with<S: AsRef<OsStr>>(args: &[S], input: &str) -> Output {
     }
 }
 
-fn wait(child: &mut Child) -> ExitStatus {
+/// Waits for a process, but not for ever.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let began = clock::mark();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -385,6 +386,11 @@ impl House {
         let mut all: Vec<&str> = args.to_vec();
         all.extend(self.place.iter().map(String::as_str));
         yufu_with(&all, input)
+    }
+
+    /// A command of somebody on this machine, who shares the folder where sandboxes are told of.
+    pub(crate) fn beside(&self) -> Command {
+        command(&self.temp)
     }
 
     /// Runs a command that must succeed, with `--json`, and answers what it said.

@@ -1,0 +1,169 @@
+//! `yufu run`: a command, and a sandbox that it reaches unchanged.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use yufu_web::clock;
+
+use super::child::{self, Signals};
+use super::environment::{Before, Plan, Target, plan};
+use super::found::{self, Ready, Which};
+use super::roots;
+use crate::cli::variable;
+use crate::sandbox::{self, DevOptions, Folder, Running, write_private};
+
+/// What is said when it is yufu itself that fails, and not the command: as `env` and `timeout` do.
+const OUR_FAULT: u8 = 125;
+/// How long the sandbox's own end may hold the command's status up.
+const ENDING: Duration = Duration::from_secs(3);
+
+/// How `yufu run` was asked to run.
+#[derive(clap::Args, Debug)]
+pub struct RunOptions {
+    #[command(flatten)]
+    which: Which,
+    /// Start a sandbox for this command alone, even where one runs.
+    #[arg(long, conflicts_with = "sandbox")]
+    fresh: bool,
+    /// Keep the data of a sandbox that is started for the command in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "sandbox")]
+    data: Option<PathBuf>,
+    /// The command and its arguments.
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    command: Vec<OsString>,
+}
+
+/// `yufu run`. What fails before the command has a status of its own.
+pub async fn run(options: RunOptions) -> ExitCode {
+    match launch(options).await {
+        Ok(code) => code,
+        Err(words) => {
+            eprintln!("yufu: {words}");
+            ExitCode::from(OUR_FAULT)
+        }
+    }
+}
+
+async fn launch(options: RunOptions) -> Result<ExitCode, String> {
+    let signals = Signals::hear()?;
+    let joined = match options.fresh || options.data.is_some() {
+        true => None,
+        false => found::search(&options.which).await?,
+    };
+    let own = match joined {
+        Some(_) => None,
+        None => Some(sandbox::start(&own_options(&options)).await?),
+    };
+    let code = match (&joined, &own) {
+        (Some(ready), _) => below(&options, ready, "joined", signals).await,
+        (None, Some(own)) => below(&options, &own.ready, "started", signals).await,
+        (None, None) => Err("no sandbox".to_owned()),
+    };
+    if let Some(own) = own {
+        end(own).await;
+    }
+    code
+}
+
+/// A command's end waits for no answer that goes on and on.
+async fn end(own: Running) {
+    let _ = tokio::time::timeout(ENDING, own.end()).await;
+}
+
+fn own_options(options: &RunOptions) -> DevOptions {
+    DevOptions {
+        port: 0,
+        app_port: None,
+        login_port: None,
+        proxy_port: None,
+        gate_port: None,
+        data: options.data.clone(),
+        json: true,
+        until_stdin_closes: false,
+        poll_hold: None,
+        max_pages: None,
+    }
+}
+
+/// The command, from its start to its end.
+async fn below(
+    options: &RunOptions,
+    ready: &Ready,
+    how: &str,
+    mut signals: Signals,
+) -> Result<ExitCode, String> {
+    let folder = Folder::temporary("yufu-run")?;
+    let plan = prepare(ready, &folder.path).await?;
+    for words in &plan.words {
+        eprintln!("yufu: {words}");
+    }
+    let mut child = match child::start(&options.command, &plan.variables) {
+        Ok(child) => child,
+        Err(unstarted) => {
+            eprintln!("yufu: {}", unstarted.words);
+            return Ok(ExitCode::from(unstarted.status));
+        }
+    };
+    eprintln!(
+        "yufu: {how} the sandbox {0}; watch it: {0}/flows?token={1}",
+        ready.platform, ready.token
+    );
+    let ended = loop {
+        tokio::select! {
+            ended = child.wait() => break ended,
+            signal = signals.next() => child::tell(&child, signal),
+        }
+    };
+    let ended = ended.map_err(|error| format!("the command was lost: {error}"))?;
+    Ok(ExitCode::from(child::status(ended)))
+}
+
+/// Plans the environment, and writes its files.
+async fn prepare(ready: &Ready, folder: &Path) -> Result<Plan, String> {
+    let ca = certificate(ready).await?;
+    let port = |address: &str| {
+        let port = address.rsplit(':').next().and_then(|it| it.parse().ok());
+        port.ok_or_else(|| format!("the sandbox names an address without a port: {address}"))
+    };
+    let target = Target {
+        platform: &ready.platform,
+        token: &ready.token,
+        proxy: port(&ready.proxy)?,
+        gate: port(&ready.gate)?,
+        plain: port(&ready.platform)?,
+        ca: &ca,
+    };
+    let roots = roots::system();
+    let before = Before {
+        variable: &variable,
+        read: &roots::read,
+        roots: roots.as_deref(),
+        now: clock::real().0,
+    };
+    let plan = plan(&target, folder, &before);
+    for (name, content) in &plan.files {
+        let path = folder.join(name);
+        let wrong = |error| format!("{} cannot be written: {error}", path.display());
+        if let Some(inner) = path.parent().filter(|inner| *inner != folder) {
+            sandbox::make_private(inner).map_err(wrong)?;
+        }
+        write_private(&path, content).map_err(wrong)?;
+    }
+    Ok(plan)
+}
+
+/// The root of the sandbox's authority.
+async fn certificate(ready: &Ready) -> Result<String, String> {
+    // A sandbox that is reached from a container has its files elsewhere.
+    match std::fs::read_to_string(&ready.ca) {
+        Ok(text) => Ok(text),
+        Err(_) => ready.client().text("/_sandbox/ca.pem").await,
+    }
+}

@@ -1,0 +1,249 @@
+//! `yufu run`: the command's environment, its signals and its end; and which sandbox it joins.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::house::{House, Temp, command, wait};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `yufu run -- sh -c SCRIPT` in a folder of its own.
+fn run(temp: &Temp, script: &str) -> Output {
+    let mut run = command(temp);
+    run.args(["run", "--", "sh", "-c", script])
+        .stdin(Stdio::null());
+    run.output().unwrap()
+}
+
+#[test]
+fn the_status_of_the_command_is_ours_and_nothing_is_left() {
+    let temp = Temp::new();
+    for (script, status) in [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("exit 255", 255),
+        ("kill -9 $$", 137),
+        ("kill -s TERM $$", 143),
+    ] {
+        let output = run(&temp, script);
+        assert_eq!(output.status.code(), Some(status), "{script}");
+        assert_eq!(text(&output.stdout), "", "{script}");
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with("yufu: started the sandbox http://127.0.0.1:"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(temp.names(), Vec::<String>::new(), "{script}");
+    }
+}
+
+#[test]
+fn what_cannot_be_run_has_the_status_of_a_shell() {
+    let temp = Temp::new();
+    temp.write("plain.txt", "no program");
+    for (program, status, part) in [
+        ("yufu-no-such-command", 127, "there is no such command"),
+        ("./plain.txt", 126, "chmod +x"),
+    ] {
+        let output = command(&temp)
+            .args(["run", "--", program])
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains(part) && said.lines().count() == 2, "{said}");
+    }
+    let no_folder = temp.join("plain.txt");
+    let output = command(&temp)
+        .args(["run", "--", "true"])
+        .env("TMPDIR", no_folder)
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "yufu's own fault: {said}");
+    assert!(said.contains("TMPDIR"), "{said}");
+}
+
+#[test]
+fn the_streams_are_the_commands_own() {
+    let temp = Temp::new();
+    let mut child = command(&temp)
+        .args(["run", "--", "sh", "-c", "cat; echo error >&2"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), "läuft\n".as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), "läuft\n");
+    assert!(text(&output.stderr).ends_with("\nerror\n"));
+}
+
+#[test]
+fn the_environment_leads_to_the_sandbox_and_its_files_are_private() {
+    let temp = Temp::new();
+    let own = temp.write("own.pem", "no certificate");
+    let script = "env; echo; cd \"${SSL_CERT_FILE%/*}\" && ls -A | tr '\\n' ' '; \
+                  find . -perm /077 | wc -l; grep -c 'BEGIN CERTIFICATE' \"$NODE_EXTRA_CA_CERTS\"";
+    let output = command(&temp)
+        .args(["run", "--", "sh", "-c", script])
+        .env("NODE_OPTIONS", "--no-warnings")
+        .env("NO_PROXY", "intern.example,.qq.com")
+        .env("CURL_CA_BUNDLE", &own)
+        .env_remove("NODE_EXTRA_CA_CERTS")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (out, said) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    let value = |name: &str| {
+        let line = out
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("{name} is missing: {out}"))[name.len() + 1..].to_owned()
+    };
+    assert_eq!(value("https_proxy"), value("HTTP_PROXY"));
+    assert_eq!(value("no_proxy"), "localhost,127.0.0.1,intern.example");
+    assert!(value("NODE_OPTIONS").starts_with("--no-warnings --require /"));
+    assert_eq!(value("YUFU_SANDBOX_TOKEN").len(), 32);
+    assert!(said.contains(&value("YUFU_SANDBOX")), "{said}");
+    assert!(
+        said.contains("CURL_CA_BUNDLE=") && said.contains("holds no certificate"),
+        "{said}"
+    );
+    let rest: Vec<_> = out.split("\n\n").nth(1).unwrap().lines().collect();
+    assert!(rest[0].contains("preload.cjs") && rest[0].contains("truststore.jks"));
+    assert!(
+        rest[0].ends_with(" 0"),
+        "others may read something: {rest:?}"
+    );
+    assert_eq!(rest[1], "1", "Node is given our root and no other");
+}
+
+/// A command that says which signals it hears, until it hears USR2.
+const LISTENER: &str = "for s in INT TERM HUP QUIT USR1 WINCH; do trap \"echo $s\" $s; done; \
+                        trap 'exit 9' USR2; echo ready; while :; do sleep 0.05; done";
+
+#[test]
+fn signals_reach_the_command_once() {
+    let temp = Temp::new();
+    let mut child = command(&temp)
+        .args(["run", "--", "sh", "-c", LISTENER])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "ready");
+    for signal in ["INT", "TERM", "HUP", "QUIT", "USR1", "WINCH", "TERM"] {
+        send(child.id(), signal);
+        assert_eq!(next(), signal);
+    }
+    send(child.id(), "USR2");
+    assert_eq!(wait(&mut child).code(), Some(9));
+    assert_eq!(temp.names(), Vec::<String>::new());
+}
+
+fn send(pid: u32, signal: &str) {
+    let line = ["-c", "kill -s \"$0\" \"$1\"", signal, &pid.to_string()];
+    assert!(Command::new("sh").args(line).status().unwrap().success());
+}
+
+// --- which sandbox ------------------------------------------------------------------------------
+
+fn joined(mut command: Command, more: &[&str]) -> (Option<i32>, String, String) {
+    let script = "echo $YUFU_SANDBOX";
+    command
+        .arg("run")
+        .args(more)
+        .args(["--", "sh", "-c", script]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let code = output.status.code();
+    (
+        code,
+        text(&output.stdout).trim().to_owned(),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn the_one_that_runs_is_joined_unless_told_otherwise() {
+    let house = House::dev();
+    let (_, platform, said) = joined(house.beside(), &[]);
+    assert_eq!(platform, house.platform());
+    assert!(said.starts_with("yufu: joined the sandbox"), "{said}");
+    let (_, platform, said) = joined(house.beside(), &["--fresh"]);
+    assert_ne!(platform, house.platform());
+    assert!(said.starts_with("yufu: started the sandbox"), "{said}");
+    // Whoever does not see the folder is told by name.
+    let temp = Temp::new();
+    let line = temp.write("ready.json", house.ready.to_string());
+    let (_, platform, _) = joined(command(&temp), &["--sandbox", line.to_str().unwrap()]);
+    assert_eq!(platform, house.platform());
+    let (code, _, said) = joined(command(&temp), &["--sandbox", house.platform()]);
+    assert_eq!(code, Some(125));
+    assert!(said.contains("YUFU_SANDBOX_TOKEN"), "{said}");
+    house.stop();
+}
+
+#[test]
+fn of_several_the_newest_is_joined_and_the_others_are_named() {
+    let first = House::dev();
+    let second = {
+        let temp = Path::new(first.ready["data_dir"].as_str().unwrap());
+        let temp = temp.parent().unwrap().to_str().unwrap().to_owned();
+        let args = ["dev", "--json", "--port", "0"];
+        House::start(&args, &[("TMPDIR", &temp)])
+    };
+    let line: serde_json::Value = serde_json::from_str(&second.line()).unwrap();
+    let (_, platform, said) = joined(first.beside(), &[]);
+    assert_eq!(platform, line["platform"].as_str().unwrap());
+    assert!(
+        said.starts_with("yufu: several sandboxes run") && said.contains(first.platform()),
+        "{said}"
+    );
+    second.stop();
+    let (_, platform, said) = joined(first.beside(), &[]);
+    assert_eq!(platform, first.platform());
+    assert!(said.starts_with("yufu: joined"), "{said}");
+}
+
+#[test]
+fn one_that_was_killed_is_not_found() {
+    let mut house = House::dev();
+    house.kill();
+    let (_, platform, said) = joined(house.beside(), &[]);
+    assert_ne!(platform, house.platform());
+    assert!(said.starts_with("yufu: started"), "{said}");
+    let (code, _, said) = joined(house.beside(), &["--sandbox", house.platform()]);
+    assert_eq!(code, Some(125));
+    assert!(said.contains("nothing answers at"), "{said}");
+    let mut told = house.beside();
+    told.env("YUFU_SANDBOX", house.platform());
+    let (code, _, said) = joined(told, &[]);
+    assert_eq!(code, Some(125));
+    assert!(said.contains("(YUFU_SANDBOX)"), "{said}");
+}
+
+#[test]
+fn what_others_may_write_to_is_not_believed() {
+    let house = House::dev();
+    let folder = house.ready["data_dir"].as_str().unwrap();
+    let folder = Path::new(folder).parent().unwrap();
+    let told = std::fs::read_dir(folder).unwrap().flatten();
+    let told = told
+        .map(|entry| entry.path())
+        .find(|path| path.join(format!("{}.json", house.port)).exists());
+    std::fs::set_permissions(told.unwrap(), PermissionsExt::from_mode(0o777)).unwrap();
+    let (_, platform, said) = joined(house.beside(), &[]);
+    assert_ne!(platform, house.platform());
+    assert!(said.contains("yufu: started"), "{said}");
+}
