@@ -12,9 +12,11 @@ use axum::routing::get;
 use yufu_core::id::{ClientId, UserId};
 use yufu_core::store::Letter;
 use yufu_core::time::Timestamp;
+use yufu_dialects::http::Request as Params;
 
 use crate::house::House;
 use crate::pages::{self, Guard, Visit, html};
+use crate::session::{self, Cookies};
 use crate::view;
 
 /// The seeded world of a development server.
@@ -87,6 +89,28 @@ pub fn is_local(headers: &HeaderMap) -> bool {
         None => host.split(':').next().unwrap_or(""),
     });
     ["127.0.0.1", "localhost", "::1"].contains(&name)
+}
+
+/// A page in the language of whoever asked for it; a language that `?lang=` asks for is remembered.
+pub fn in_language(
+    house: &House,
+    request: &Request,
+    draw: impl FnOnce(view::Lang) -> String,
+) -> Response {
+    let params = Params::get("", request.uri().query().unwrap_or("")).params();
+    let asked = params.get("lang");
+    let lang = Cookies::read(house, request.headers()).lang(asked, request.headers());
+    let mut response = html(StatusCode::OK, draw(lang), Guard::OWN);
+    if asked.and_then(view::Lang::from_param).is_some() {
+        let cookie = session::lang_cookie(lang);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The page of an address that is none.
+pub fn not_found(house: &House, request: &Request) -> Response {
+    pages::not_found(house, request)
 }
 
 /// Adds the routes of the development pages.

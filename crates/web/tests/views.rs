@@ -429,12 +429,67 @@ fn no_text_is_left_over() {
     }
 }
 
+/// The texts that a script asks for by their whole key.
+fn said(script: &str) -> HashSet<&str> {
+    let asked = script.split("say('").skip(1);
+    asked.filter_map(|rest| rest.split('\'').next()).collect()
+}
+
+#[test]
+fn scripts_say_what_is_written_down_and_nothing_is_left_over() {
+    let script = |name| {
+        let asset = view::asset(name).expect("a script");
+        std::str::from_utf8(asset.bytes).expect("text")
+    };
+    // Keys that are put together from a value: `state_open`.
+    const MADE: [&str; 8] = [
+        "state_", "door_", "note_", "dialect_", "lane_", "live_", "key_", "all_",
+    ];
+    for (words, scripts) in [(view::FLOW_WORDS, ["dom.js", "flows.js", "sequence.js"])] {
+        let known: HashSet<&str> = words.iter().map(|(key, _, _)| *key).collect();
+        assert_eq!(known.len(), words.len(), "a word twice");
+        let text: String = scripts.iter().map(|name| script(name)).collect();
+        for key in said(&text) {
+            assert!(known.contains(key), "{key} is not written down");
+        }
+        for (key, zh, en) in words {
+            assert!(!zh.is_empty() && !en.is_empty(), "{key}");
+            let made = MADE.iter().any(|start| key.starts_with(start));
+            let severity = ["error", "warning", "note"].contains(key);
+            assert!(
+                made || severity || said(&text).contains(key) || text.contains(&format!("'{key}'")),
+                "{key} is not said"
+            );
+            let gaps = |text: &str| {
+                let mut gaps: Vec<String> = text
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('}'))
+                    .map(|(gap, _)| gap.to_owned())
+                    .collect();
+                gaps.sort();
+                gaps
+            };
+            assert_eq!(gaps(zh), gaps(en), "{key}");
+        }
+    }
+}
+
 #[test]
 fn the_assets_are_small_and_have_lasting_names() {
     let css = view::asset("app.css").expect("the style sheet");
     // Was 14,000 before a form had a box to tick, 14,200 before the demo app had accounts.
     assert!(css.bytes.len() < 15_400, "{} bytes of CSS", css.bytes.len());
     assert!(view::asset("scan.js").expect("the script").bytes.len() < 4 * 1024);
+    for (name, most) in [
+        ("flows.css", 24),
+        ("flows.js", 32),
+        ("sequence.js", 24),
+        ("dom.js", 8),
+    ] {
+        let asset = view::asset(name).expect("an asset");
+        assert!(asset.bytes.len() < most * 1024, "{name}");
+    }
     assert!(view::asset("nothing").is_none());
     assert_eq!(view::asset_url("nothing"), "/assets/nothing");
     for name in view::asset_names() {

@@ -9,6 +9,7 @@ mod asset;
 mod consent;
 mod demo;
 mod dev;
+mod flows;
 mod handset;
 mod lang;
 mod login;
@@ -25,6 +26,8 @@ pub use asset::{Asset, asset, asset_names, asset_url};
 pub use consent::Consent;
 pub use demo::{DemoError, DemoHome, DemoNative, NativeCode};
 pub use dev::{DevClient, DevCodes, DevLocked, DevStart, Inbox, InboxItem, IssuedCode};
+use flows::places;
+pub use flows::{FLOW_WORDS, Fact, Flows, Word};
 pub use handset::Handset;
 pub use lang::Lang;
 pub use login::{Answer, LoginForm, Question};
@@ -69,7 +72,7 @@ views! {
     SignIn, Passcode, SignUp, ResetPassword, ChangePassword,
     Scan, ScanDone, Consent, ErrorPage, Plain, Account,
     LoginForm, Question,
-    DevStart, Inbox, DevCodes, DevLocked, Handset,
+    DevStart, Inbox, DevCodes, DevLocked, Handset, Flows, Fact,
     DemoHome, DemoError, DemoNative,
     DemoPhone, DemoQuestion, DemoMe, DemoDevices, DemoSecurity,
 }

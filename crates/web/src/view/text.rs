@@ -248,6 +248,15 @@ texts! {
     DevCodesLink: "小程序登录码", "Mini program codes";
     DevCodesNote: "签发 jscode2session 用的 code", "issue a code for jscode2session";
     DevAccountNote: "资料、密码、授权的应用", "profile, password, apps";
+    DevPlaces: "沙箱", "Sandbox";
+    NeedsScript: "本页需要脚本：请启用 JavaScript 后刷新。", "This page needs scripts: switch them on and reload.";
+    FlowsTitle: "登录图", "Flows";
+    FlowsLink: "登录图", "Flows";
+    FlowsNote: "每次登录的实时图，问题一目了然", "every login as a live picture, with what is wrong";
+    PhoneLink: "手机", "Phone";
+    PhoneNote: "扫码、同意、拒绝", "scan, agree, say no";
+    ControlLink: "控制台", "Control";
+    ControlNote: "人、应用、故障、时钟", "people, apps, faults, the clock";
     DevPeople: "人", "People";
     DevClients: "应用", "Clients";
     DevPoint: "把你自己的应用指过来", "Point your own app here";

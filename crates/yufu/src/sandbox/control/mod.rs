@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod guard;
+mod pages;
 
 use std::sync::Arc;
 
@@ -10,6 +11,6 @@ use axum::Router;
 use super::state::Sandbox;
 
 /// The routes of the control, of the phone and of the flows.
-pub(super) fn routes(_sandbox: Arc<Sandbox>) -> Router {
-    Router::new()
+pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
+    Router::new().merge(pages::routes(sandbox))
 }

@@ -1,0 +1,317 @@
+//! The live picture of all logins: a page that its script fills.
+
+use askama::Template;
+
+use super::{
+    lang::Lang,
+    sample::{self, Sample},
+    text::Text as T,
+};
+
+/// The page of the flows.
+#[derive(Clone, Debug, Template)]
+#[template(path = "flows.html")]
+pub struct Flows {
+    /// The language.
+    pub lang: Lang,
+    /// The same page in the other language.
+    pub lang_href: Option<String>,
+    /// The demo app, for whoever has seen no login yet.
+    pub demo_href: String,
+}
+
+/// What the rules of the platform say: one section of the facts that findings name.
+#[derive(Clone, Debug, Template)]
+#[template(path = "fact.html")]
+pub struct Fact {
+    /// The language.
+    pub lang: Lang,
+    /// The heading of the section.
+    pub title: String,
+    /// Where it stands.
+    pub source: String,
+    /// The section as it is written.
+    pub text: String,
+}
+
+/// One of the living pages of the sandbox, as the others lead to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) href: &'static str,
+    pub(super) name: &'static str,
+    /// This is the page that is shown.
+    pub(super) here: bool,
+}
+
+/// The places of the sandbox, seen from one of them.
+pub(super) fn places(lang: Lang, here: &str) -> [Place; 4] {
+    [
+        ("/flows", T::FlowsLink),
+        ("/phone", T::PhoneLink),
+        ("/_sandbox", T::ControlLink),
+        ("/dev/inbox", T::DevInboxLink),
+    ]
+    .map(|(href, name)| Place {
+        href,
+        name: lang.t(name),
+        here: href == here,
+    })
+}
+
+/// A text that a script says: its key, Chinese, English. A gap reads `{n}`.
+pub type Word = (&'static str, &'static str, &'static str);
+
+/// What the script of the flows says.
+pub const FLOW_WORDS: &[Word] = &[
+    // The list.
+    ("list", "登录列表", "Logins"),
+    ("search", "筛选", "Filter"),
+    ("all_client", "全部应用", "All apps"),
+    ("all_person", "所有人", "Everyone"),
+    ("all_state", "全部状态", "Any state"),
+    ("with_findings", "有问题的", "With findings"),
+    ("count", "{n} 次登录", "{n} logins"),
+    ("count_one", "1 次登录", "1 login"),
+    ("count_of", "{n} / {all} 次登录", "{n} of {all} logins"),
+    ("fresh", "{n} 条新的 ↑", "{n} new ↑"),
+    ("none_yet", "还没有登录。", "No logins yet."),
+    (
+        "none_match",
+        "没有符合筛选的登录。",
+        "No login matches the filter.",
+    ),
+    ("unfilter", "清除筛选", "Clear the filter"),
+    ("no_app", "未知应用", "Unknown app"),
+    ("now", "刚刚", "now"),
+    ("seconds", "{n} 秒", "{n} s"),
+    ("minutes", "{n} 分钟", "{n} min"),
+    ("hours", "{n} 小时", "{n} h"),
+    ("days", "{n} 天", "{n} d"),
+    ("state_logged_in", "已登录", "logged in"),
+    ("state_returned", "已返回应用", "returned"),
+    ("state_open", "进行中", "in progress"),
+    ("state_failed", "失败", "failed"),
+    ("state_denied", "被拒绝", "denied"),
+    ("state_expired", "已过期", "expired"),
+    ("door_scan", "扫码", "QR code"),
+    ("door_in_client", "应用内网页", "in-app page"),
+    ("door_native", "原生应用", "native app"),
+    ("door_mini", "小程序", "mini program"),
+    ("door_refresh", "刷新令牌", "token refresh"),
+    ("door_other", "其他", "other"),
+    ("error", "错误", "error"),
+    ("warning", "警告", "warning"),
+    ("note", "提示", "note"),
+    ("fault", "注入的故障", "played fault"),
+    ("export", "导出 JSON", "Export JSON"),
+    ("clear", "清空", "Clear"),
+    ("clear_sure", "清空这 {n} 条？", "Clear all {n}?"),
+    ("live_waits", "连接中…", "Connecting…"),
+    ("live_on", "实时", "Live"),
+    ("live_lost", "已断开，正在重连…", "Lost, trying again…"),
+    (
+        "live_locked",
+        "沙箱已重启：请从终端重新打开",
+        "The sandbox was restarted: open its address from the terminal",
+    ),
+    (
+        "new_finding",
+        "新问题：{what}（{app}）。",
+        "New finding: {what} ({app}).",
+    ),
+    // The open flow.
+    ("picture", "登录过程", "The login as a picture"),
+    ("back", "返回", "Back"),
+    ("following", "跟随最新", "following the newest"),
+    ("copy_text", "复制文本", "Copy as text"),
+    ("copy_link", "复制链接", "Copy link"),
+    ("copy", "复制", "Copy"),
+    ("copied", "已复制", "Copied"),
+    (
+        "failed",
+        "沙箱回答了 {status}。",
+        "The sandbox answered {status}.",
+    ),
+    (
+        "gone",
+        "这次登录已不在记录中",
+        "This login is no longer kept",
+    ),
+    (
+        "gone_why",
+        "{id} 已被清空，或被更新的登录挤出。",
+        "{id} was cleared, or newer logins took its place.",
+    ),
+    ("trouble", "没能读取", "That could not be read"),
+    ("lanes", "参与者", "Who takes part"),
+    ("arrows", "请求", "Exchanges"),
+    ("lane_user", "用户", "User"),
+    ("lane_app", "应用", "App"),
+    ("lane_browser", "浏览器", "Browser"),
+    ("lane_backend", "后端", "Backend"),
+    ("lane_platform", "平台", "Platform"),
+    ("nobody", "未登录", "nobody yet"),
+    ("dialect_wechat", "微信（沙箱）", "WeChat, simulated"),
+    ("dialect_qq", "QQ（沙箱）", "QQ, simulated"),
+    ("dialect_weibo", "微博（沙箱）", "Weibo, simulated"),
+    ("later", "{span} 之后", "{span} later"),
+    (
+        "times",
+        "合并了 {n} 次相同的请求",
+        "{n} alike, drawn as one",
+    ),
+    ("fine", "成功", "fine,"),
+    ("refused", "被拒", "refused,"),
+    ("cut_off", "中断", "cut"),
+    (
+        "arrow_said",
+        "{after}，{from} 到 {to}：{label}，{result}",
+        "{after}, {from} to {to}: {label}, {result}",
+    ),
+    ("goes_on", "进行中", "in progress"),
+    (
+        "dropped",
+        "另有 {n} 个请求没有保留。",
+        "{n} more exchanges were not kept.",
+    ),
+    ("request", "请求", "Request"),
+    ("answer", "回答", "Answer"),
+    (
+        "no_answer",
+        "没有回答：连接被切断。",
+        "No answer: the connection was cut.",
+    ),
+    ("no_body", "没有正文。", "No body."),
+    ("headers", "{n} 个头部", "{n} headers"),
+    ("empty", "空", "empty"),
+    (
+        "cut",
+        "正文太长，只保留了开头。",
+        "The body is longer; only its beginning was kept.",
+    ),
+    ("findings", "问题", "Findings"),
+    ("fix", "怎么改：", "What to do:"),
+    ("source", "依据", "Fact:"),
+    ("values", "跟踪一个值", "Follow a value"),
+    (
+        "follow",
+        "看看同一个值还在哪里",
+        "Show where the same value is",
+    ),
+    ("note_scanned", "已扫码", "scanned"),
+    ("note_agreed", "同意", "agreed"),
+    ("note_denied", "拒绝", "denied"),
+    ("note_cancelled", "取消", "cancelled"),
+    ("note_ignored", "未理会", "ignored"),
+    ("note_returned", "返回应用", "returned"),
+    ("note_pushed", "已推送", "pushed"),
+    ("note_clock", "调钟", "clock"),
+    ("note_fault", "故障", "fault"),
+    // Nothing yet.
+    ("welcome", "等待第一次登录", "Waiting for the first login"),
+    (
+        "welcome_why",
+        "每一次登录都会在这里实时画出来。三种开始的办法：",
+        "Every login is drawn here while it happens. Three ways to begin:",
+    ),
+    ("begin_demo", "用演示应用", "With the demo app"),
+    (
+        "begin_demo_how",
+        "打开演示应用“小屋”，登录一次。",
+        "Open the demo app “Rooms” and log in once.",
+    ),
+    ("begin_demo_do", "打开演示应用", "Open the demo app"),
+    ("begin_run", "用你自己的后端", "With your own backend"),
+    (
+        "begin_run_how",
+        "照常启动它，前面加上 yufu run；代码一行不改。",
+        "Start it as always, with yufu run before it; no line of code changes.",
+    ),
+    (
+        "begin_run_do",
+        "yufu run -- npm start",
+        "yufu run -- npm start",
+    ),
+    ("begin_open", "用你自己的网页", "With your own web page"),
+    (
+        "begin_open_how",
+        "在浏览器里打开它；那里的 open.weixin.qq.com 就是沙箱。",
+        "Open it in a browser whose open.weixin.qq.com is the sandbox.",
+    ),
+    (
+        "begin_open_do",
+        "yufu open http://localhost:3000",
+        "yufu open http://localhost:3000",
+    ),
+    // Hints and keys.
+    ("hints", "提醒", "Hints"),
+    ("dismiss", "关闭提醒", "Dismiss"),
+    ("keys", "键盘", "Keyboard"),
+    ("key_filter", "筛选", "filter"),
+    ("key_move", "上下移动", "move up and down"),
+    ("key_ends", "到最新、最旧", "to the newest, the oldest"),
+    (
+        "key_open",
+        "打开登录，或一个请求",
+        "open a login, or an exchange",
+    ),
+    ("key_back", "返回", "back"),
+    ("key_help", "这个帮助", "this help"),
+    ("close", "关闭", "Close"),
+];
+
+/// The words of a script in a language.
+pub(super) fn in_lang(words: &'static [Word], lang: Lang) -> Vec<(&'static str, &'static str)> {
+    let pick = |(key, zh, en): &Word| match lang {
+        Lang::Zh => (*key, *zh),
+        Lang::En => (*key, *en),
+    };
+    words.iter().map(pick).collect()
+}
+
+impl Flows {
+    /// What the script says.
+    #[must_use]
+    pub fn words(&self) -> Vec<(&'static str, &'static str)> {
+        in_lang(FLOW_WORDS, self.lang)
+    }
+}
+
+impl Sample for Flows {
+    const NAME: &'static str = "flows";
+
+    fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
+        vec![(
+            "plain",
+            Flows {
+                lang,
+                lang_href: Some("/flows?lang=en".to_owned()),
+                demo_href: "/demo/".to_owned(),
+            },
+        )]
+    }
+}
+
+impl Sample for Fact {
+    const NAME: &'static str = "fact";
+
+    fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
+        let plain = Fact {
+            lang,
+            title: "3. `/connect/oauth2/authorize`".to_owned(),
+            source: "docs/facts/wechat.md §3".to_owned(),
+            text: "| parameter | what it is |\n|---|---|\n| appid | who asks |".to_owned(),
+        };
+        vec![
+            ("plain", plain.clone()),
+            (
+                "hostile",
+                Fact {
+                    title: sample::HOSTILE.to_owned(),
+                    text: sample::HOSTILE.repeat(6),
+                    ..plain
+                },
+            ),
+        ]
+    }
+}

@@ -1,0 +1,125 @@
+//! The living pages of the sandbox: their frame. What moves in them is fetched by their scripts.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use yufu_web::{dev, view};
+
+use crate::sandbox::state::Sandbox;
+
+/// What findings name as their source, by name.
+const FACTS: [(&str, &str); 2] = [
+    (
+        "wechat",
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/facts/wechat.md"
+        )),
+    ),
+    (
+        "login",
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/facts/login.md"
+        )),
+    ),
+];
+
+/// The routes of the pages.
+pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
+    Router::new()
+        .route("/flows", get(flows))
+        .route("/flows/facts/{name}/{section}", get(fact))
+        .with_state(sandbox)
+}
+
+async fn flows(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+    dev::in_language(&sandbox.house, &request, |lang| {
+        let page = view::Flows {
+            lang,
+            lang_href: Some(format!("/flows?lang={}", lang.other().short())),
+            demo_href: sandbox.addresses.app.clone(),
+        };
+        page.render()
+    })
+}
+
+async fn fact(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path((name, number)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let book = FACTS.iter().find(|(known, _)| *known == name);
+    let Some((title, text)) = book.and_then(|(_, text)| section(text, &number)) else {
+        return dev::not_found(&sandbox.house, &request);
+    };
+    dev::in_language(&sandbox.house, &request, |lang| {
+        let page = view::Fact {
+            lang,
+            title: title.to_owned(),
+            source: format!("docs/facts/{name}.md §{number}"),
+            text: text.trim().to_owned(),
+        };
+        page.render()
+    })
+}
+
+/// A section by its number: its heading, and what stands below it. The number of a row of a table
+/// leads to the section that holds the table.
+fn section<'a>(book: &'a str, number: &str) -> Option<(&'a str, &'a str)> {
+    let is_it = |heading: &str| {
+        let numbers = heading.split([' ', ',']);
+        let numbers = numbers.take_while(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        numbers
+            .map(|word| word.trim_end_matches('.'))
+            .any(|word| word == number)
+    };
+    let mut at = 0;
+    let mut found: Option<(&str, usize, usize)> = None;
+    for line in book.split_inclusive('\n') {
+        let depth = line.bytes().take_while(|byte| *byte == b'#').count();
+        let heading = line[depth..].trim();
+        match found {
+            Some((title, level, begin)) if (1..=level).contains(&depth) => {
+                return Some((title, &book[begin..at]));
+            }
+            None if depth > 0 && is_it(heading) => {
+                found = Some((heading, depth, at + line.len()));
+            }
+            _ => {}
+        }
+        at += line.len();
+    }
+    match found {
+        Some((title, _, begin)) => Some((title, &book[begin..])),
+        None => section(book, number.rsplit_once('.')?.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_found_by_its_number() {
+        let book = "# Facts\n## 1. One\na\n### 1.1 Deep\nb\n## 2, 3. More\nc\n";
+        assert_eq!(section(book, "1"), Some(("1. One", "a\n### 1.1 Deep\nb\n")));
+        assert_eq!(section(book, "1.1"), Some(("1.1 Deep", "b\n")));
+        assert_eq!(section(book, "3"), Some(("2, 3. More", "c\n")));
+        assert_eq!(section(book, "1.7"), section(book, "1"));
+        assert_eq!(section(book, "4"), None);
+        assert_eq!(section(book, ""), None);
+    }
+
+    #[test]
+    fn the_facts_that_are_cited_open() {
+        for (name, number) in [("wechat", "3"), ("wechat", "11.4"), ("wechat", "17.2")] {
+            let (_, text) = FACTS.iter().find(|(known, _)| *known == name).unwrap();
+            let (title, body) = section(text, number).unwrap();
+            assert!(!title.is_empty() && body.len() > 40, "{name} §{number}");
+        }
+    }
+}
