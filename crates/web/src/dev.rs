@@ -152,7 +152,7 @@ async fn inbox(State(house): State<Arc<House>>, request: Request) -> Response {
 }
 
 /// The text of a message, as a phone would show it.
-fn sms(lang: view::Lang, letter: &Letter) -> String {
+pub fn sms(lang: view::Lang, letter: &Letter) -> String {
     let code = &letter.passcode;
     match lang {
         view::Lang::Zh => format!("【yufu】验证码 {code}，5 分钟内有效，请勿告诉他人。"),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use yufu::config;
+use yufu::sandbox::control::document;
 
 fn fresh(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,4 +24,9 @@ fn fresh(name: &str, text: &str) {
 fn the_reference_and_the_sample_of_the_settings_are_fresh() {
     fresh("settings.md", &config::reference());
     fresh("yufu.toml", &config::sample());
+}
+
+#[test]
+fn the_page_of_the_control_is_fresh() {
+    fresh("sandbox-api.md", &document::page());
 }

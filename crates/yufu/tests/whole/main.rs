@@ -4,6 +4,7 @@
 mod backend;
 mod cli;
 mod contract;
+mod control;
 mod crash;
 mod files;
 mod guard;

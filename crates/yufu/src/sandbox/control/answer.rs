@@ -5,30 +5,9 @@ use std::fmt::Display;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-/// One thing that is wrong, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Complaint {
-    /// Where: the path of a field such as `redirects[0]`, or a header.
-    pub at: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// What to do instead.
-    pub remedy: String,
-}
-
-impl Complaint {
-    /// A complaint.
-    pub fn new(at: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            at: at.into(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
-    }
-}
+use crate::read::Complaints;
 
 /// Why a call was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +17,12 @@ pub struct Refused {
     /// One word for programs.
     pub code: &'static str,
     /// Everything that is wrong.
-    pub complaints: Vec<Complaint>,
+    pub complaints: Complaints,
 }
 
 impl Refused {
     /// The request has mistakes.
-    pub fn bad(complaints: Vec<Complaint>) -> Self {
+    pub fn bad(complaints: Complaints) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             code: "request",
@@ -56,20 +35,16 @@ impl Refused {
         Self {
             status: StatusCode::NOT_FOUND,
             code: "not_found",
-            complaints: vec![Complaint::new("", what, remedy)],
+            complaints: Complaints::one("", what, remedy),
         }
     }
 
     /// Something stands in the way, such as a name that is taken.
-    pub fn conflict(
-        at: impl Into<String>,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn conflict(at: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             status: StatusCode::CONFLICT,
             code: "conflict",
-            complaints: vec![Complaint::new(at, what, remedy)],
+            complaints: Complaints::one(at, what, remedy),
         }
     }
 
@@ -79,17 +54,18 @@ impl Refused {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "fault",
-            complaints: vec![Complaint::new(
+            complaints: Complaints::one(
                 "",
-                "Something in the sandbox failed.",
-                "Its standard error has the details. Try again, or start it anew.",
-            )],
+                "something in the sandbox failed",
+                "its standard error has the details; try again, or start it anew",
+            ),
         }
     }
 
     /// As an answer.
     pub fn answer(self) -> Response {
-        complain(self.status, self.code, self.complaints)
+        let error = json!({"error": {"code": self.code, "complaints": self.complaints}});
+        json_answer(self.status, &error)
     }
 }
 
@@ -110,10 +86,4 @@ pub fn json_answer(status: StatusCode, value: &Value) -> Response {
             .insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// Says what is wrong.
-pub fn complain(status: StatusCode, code: &str, complaints: Vec<Complaint>) -> Response {
-    let error = json!({"error": {"code": code, "complaints": complaints}});
-    json_answer(status, &error)
 }

@@ -17,7 +17,8 @@ use yufu_dialects::http as plain;
 use yufu_web::dev;
 use yufu_web::view::{DevLocked, Field, Lang};
 
-use super::answer::{Complaint, complain};
+use super::answer::Refused;
+use crate::read::Complaints;
 use crate::sandbox::state::Addresses;
 
 /// What every path begins with that the guard keeps.
@@ -196,44 +197,18 @@ impl Keeper {
         if page && matches!(why, Stranger::NoToken | Stranger::WrongToken) {
             return locked(why == Stranger::WrongToken, request);
         }
-        let complaint = match why {
-            Stranger::Name => Complaint::new(
-                "Host",
-                match self.names {
-                    Names::Machine => "This answers only under the machine's own names.",
-                    Names::Digits => "This answers only under an address in digits.",
-                },
-                match self.names {
-                    Names::Machine => "Use 127.0.0.1 or localhost.",
-                    Names::Digits => "Use the address that yufu dev printed.",
-                },
-            ),
-            Stranger::Origin => Complaint::new(
-                "Origin",
-                "Pages of other origins may not use this.",
-                "Call it from a program or a test, without an Origin; in a browser open it by hand.",
-            ),
-            Stranger::NoToken | Stranger::WrongToken => Complaint::new(
-                "Authorization",
-                match why {
-                    Stranger::WrongToken => {
-                        "This is not the token of this run: each start draws another."
-                    }
-                    _ => "The token of this run is missing.",
-                },
-                format!(
-                    "Send Authorization: Bearer and the token, which is in the line of `yufu dev` \
-                     (`token` with --json); or open {}/?token=… once in this browser.",
-                    self.opens
-                ),
-            ),
-        };
         let (status, code) = match why {
             Stranger::Name => (StatusCode::FORBIDDEN, "host"),
             Stranger::Origin => (StatusCode::FORBIDDEN, "origin"),
             Stranger::NoToken | Stranger::WrongToken => (StatusCode::UNAUTHORIZED, "token"),
         };
-        let mut response = complain(status, code, vec![complaint]);
+        let complaints = self.complaints(why);
+        let mut response = Refused {
+            status,
+            code,
+            complaints,
+        }
+        .answer();
         if status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response
@@ -241,6 +216,41 @@ impl Keeper {
                 .insert(header::WWW_AUTHENTICATE, bearer);
         }
         response
+    }
+
+    fn complaints(&self, why: Stranger) -> Complaints {
+        let no_token = |what| {
+            Complaints::one(
+                "Authorization",
+                what,
+                format!(
+                    "send Authorization: Bearer and the token, which is in the first line of `yufu \
+                     dev` (`token` with --json); or open {}/?token=… once in this browser",
+                    self.opens
+                ),
+            )
+        };
+        match (why, self.names) {
+            (Stranger::Name, Names::Machine) => Complaints::one(
+                "Host",
+                "is no name of this machine",
+                "use 127.0.0.1 or localhost",
+            ),
+            (Stranger::Name, Names::Digits) => Complaints::one(
+                "Host",
+                "is no address in digits",
+                "use the address that yufu dev printed",
+            ),
+            (Stranger::Origin, _) => Complaints::one(
+                "Origin",
+                "is that of another page",
+                "call from a program or a test, without an Origin; open pages by hand",
+            ),
+            (Stranger::NoToken, _) => no_token("does not hold the token of this run"),
+            (Stranger::WrongToken, _) => {
+                no_token("holds a token, but not of this run: each start draws another")
+            }
+        }
     }
 
     fn let_in(&self, address: &str) -> Response {

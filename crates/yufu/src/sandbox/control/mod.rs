@@ -1,16 +1,25 @@
 //! `/_sandbox`: people, clients, faults, the clock, flows, by REST. Absent in `serve`.
 
 pub mod answer;
+pub mod document;
+mod door;
+pub mod glance;
 pub mod guard;
 mod pages;
+pub mod table;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::any;
 
 use super::state::Sandbox;
 
 /// The routes of the control, of the phone and of the flows.
 pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
-    Router::new().merge(pages::routes(sandbox))
+    Router::new()
+        .route("/_sandbox", any(door::open))
+        .route("/_sandbox/{*rest}", any(door::open))
+        .with_state(sandbox.clone())
+        .merge(pages::routes(sandbox))
 }
