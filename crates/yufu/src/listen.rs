@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use yufu_web::Peer;
@@ -28,7 +28,7 @@ pub struct Cut;
 
 /// Why a connection ended when its answer was [`Cut`].
 #[derive(Clone, Copy, Debug)]
-struct WasCut;
+pub(crate) struct WasCut;
 
 impl std::fmt::Display for WasCut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -39,12 +39,12 @@ impl std::fmt::Display for WasCut {
 impl std::error::Error for WasCut {}
 
 /// How long a handshake, or the head of a request, may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 /// How long answers under way may take once the server is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 /// Room for the head of a request: our own limit of the request line is lower and says so in the
 /// dialect's tongue.
-const HEAD_BYTES: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
 /// Binds a listener, with words for what commonly goes wrong.
 ///
@@ -109,21 +109,7 @@ pub async fn serve(
     mut closing: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = closing.changed() => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, mostly: give others time to finish.
-                tracing::warn!(%error, "accept");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let _ = stream.set_nodelay(true);
+    while let Some((stream, peer)) = accepted(&listener, &mut closing).await {
         let (router, watcher) = (router.clone(), graceful.watcher());
         match &tls {
             None => {
@@ -154,6 +140,30 @@ pub async fn serve(
         .is_err()
     {
         tracing::warn!("some answers were cut off at the end");
+    }
+}
+
+/// The next connection; `None` when the server is told to stop.
+pub(crate) async fn accepted(
+    listener: &TcpListener,
+    closing: &mut watch::Receiver<bool>,
+) -> Option<(TcpStream, SocketAddr)> {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => return None,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let _ = stream.set_nodelay(true);
+                return Some((stream, peer));
+            }
+            Err(error) => {
+                // Out of file descriptors, mostly: give others time to finish.
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 
@@ -196,10 +206,14 @@ async fn connection<S>(
 }
 
 /// A router's answer, unless it was [`Cut`].
-async fn answer(
+pub(crate) async fn answer<B>(
     router: Router,
-    request: hyper::Request<Incoming>,
-) -> Result<axum::response::Response, WasCut> {
+    request: hyper::Request<B>,
+) -> Result<axum::response::Response, WasCut>
+where
+    B: hyper::body::Body<Data = axum::body::Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
     let Ok(answer) = TowerToHyperService::new(router).call(request).await;
     match answer.extensions().get::<Cut>() {
         Some(Cut) => Err(WasCut),
@@ -214,7 +228,6 @@ mod tests {
     use axum::response::IntoResponse as _;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpStream;
 
     use super::*;
 

@@ -9,6 +9,7 @@ mod identities;
 mod launch;
 mod manage;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -124,6 +125,12 @@ struct Dev {
     /// The forward proxy's port; the platform's and five more unless given.
     #[arg(long)]
     proxy_port: Option<u16>,
+    /// Where the proxy listens, instead of at 127.0.0.1; any other address wants --proxy-anywhere.
+    #[arg(long, value_name = "ADDRESS")]
+    proxy_listen: Option<IpAddr>,
+    /// The proxy may listen where other machines reach it: they can send anything through it.
+    #[arg(long)]
+    proxy_anywhere: bool,
     /// The port of the platform's own names over TLS; the platform's and six more unless given.
     #[arg(long)]
     gate_port: Option<u16>,
@@ -209,6 +216,8 @@ async fn execute(command: Command) -> Result<ExitCode, String> {
                 app_port: dev.app_port,
                 login_port: dev.login_port,
                 proxy_port: dev.proxy_port,
+                proxy_listen: dev.proxy_listen,
+                proxy_anywhere: dev.proxy_anywhere,
                 gate_port: dev.gate_port,
                 data: dev.data,
                 json: dev.json,

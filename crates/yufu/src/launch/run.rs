@@ -83,6 +83,8 @@ fn own_options(options: &RunOptions) -> DevOptions {
         app_port: None,
         login_port: None,
         proxy_port: None,
+        proxy_listen: None,
+        proxy_anywhere: false,
         gate_port: None,
         data: options.data.clone(),
         json: true,

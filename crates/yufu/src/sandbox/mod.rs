@@ -13,7 +13,7 @@ pub mod seen;
 pub mod state;
 pub mod tap;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,7 +54,11 @@ pub struct DevOptions {
     pub login_port: Option<u16>,
     /// The forward proxy's port; the platform's and five more unless that is 0.
     pub proxy_port: Option<u16>,
-    /// The port of the platform's own names over TLS; the proxy's and one more unless that is 0.
+    /// Where the proxy listens, instead of at 127.0.0.1.
+    pub proxy_listen: Option<IpAddr>,
+    /// The proxy may listen where others than this machine reach it.
+    pub proxy_anywhere: bool,
+    /// The port of the platform's own names over TLS; the platform's and six more unless that is 0.
     pub gate_port: Option<u16>,
     /// Where to keep the data; a temporary folder that goes with the process when absent.
     pub data: Option<PathBuf>,
@@ -199,7 +203,11 @@ struct Door {
 
 impl Door {
     async fn open(port: u16) -> Result<Self, String> {
-        let listener = listen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        Self::open_at(Ipv4Addr::LOCALHOST.into(), port).await
+    }
+
+    async fn open_at(ip: IpAddr, port: u16) -> Result<Self, String> {
+        let listener = listen::bind(SocketAddr::from((ip, port))).await?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
         Ok(Self {
             listener,
@@ -221,11 +229,12 @@ impl Doors {
             (None, 0) => 0,
             (None, port) => port.checked_add(more).unwrap_or(0),
         };
+        let proxy = proxy::place(options.proxy_listen, options.proxy_anywhere)?;
         Ok(Self {
             platform: Door::open(options.port).await?,
             app: Door::open(beside(options.app_port, 1)).await?,
             login: Door::open(beside(options.login_port, 10)).await?,
-            proxy: Door::open(beside(options.proxy_port, 5)).await?,
+            proxy: Door::open_at(proxy, beside(options.proxy_port, 5)).await?,
             gate: Door::open(beside(options.gate_port, 6)).await?,
         })
     }
@@ -237,10 +246,19 @@ impl Doors {
             platform: self.platform.url.clone(),
             app: self.app.url.clone(),
             login: self.login.url.clone(),
-            proxy: self.proxy.address,
+            proxy: here(self.proxy.address),
             gate: self.gate.address,
         }
     }
+}
+
+/// The address by which this machine's own programs reach a listener.
+fn here(listening: SocketAddr) -> SocketAddr {
+    let mut address = listening;
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
 }
 
 /// A secret for this run: 32 hexadecimal digits.
@@ -359,6 +377,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         folder: folder.path.clone(),
         authority,
         ca,
+        traffic: Arc::default(),
         faults: fault::Desk::default(),
         flows: flow::Book::default(),
         auto: std::sync::Mutex::default(),
@@ -371,7 +390,21 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     let open = guard::around(open, &keeper);
     let platform_router = tap::around(open, &sandbox, Behind::Platform);
     let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
+    // Under the platform's own names there is the platform and nothing of the sandbox's.
+    let named = guard::around(platform.router.clone(), &keeper);
+    let parts = proxy::Parts {
+        platform: tap::around(named, &sandbox, Behind::Platform),
+        own: doors.proxy.address,
+        doors: [&doors.platform, &doors.app, &doors.login]
+            .map(|door| door.address.port())
+            .to_vec(),
+        authority: &sandbox.authority,
+        traffic: sandbox.traffic.clone(),
+        closing: closing.clone(),
+    };
+    let proxy = proxy::open(parts, |apps| tap::around(apps, &sandbox, Behind::App))?;
     let servers = vec![
+        tokio::spawn(proxy.serve(doors.proxy.listener, doors.gate.listener)),
         doors.platform.serve(platform_router, &closing),
         doors.login.serve(login_router, &closing),
         doors

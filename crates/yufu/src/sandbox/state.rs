@@ -15,6 +15,7 @@ use super::World;
 use super::authority::{Authority, Files};
 use super::fault::Desk;
 use super::flow::Book;
+use super::proxy::traffic::Traffic;
 
 /// The addresses of a run.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Sandbox {
     pub authority: Arc<Authority>,
     /// Where its certificates are, as PEM.
     pub ca: Files,
+    /// What came by the proxy and the gate.
+    pub traffic: Arc<Traffic>,
     /// The faults that are played.
     pub faults: Desk,
     /// The flows.

@@ -1,0 +1,178 @@
+//! Being the platform under its own names: over TLS with our certificate, or without.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Uri};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use yufu_web::{ByProxy, Peer};
+
+use super::text;
+use super::traffic::{HandshakeFault, Traffic};
+use crate::listen::{self, DRAIN, HEAD_BYTES, PATIENCE, WasCut};
+use crate::sandbox::authority;
+
+/// How long a connection may be idle, or the head of a request may take. Longer than programs
+/// commonly keep a connection: a request into one that just ended fails.
+pub(super) const IDLE: Duration = Duration::from_secs(75);
+
+/// Answers under the platform's names.
+pub(super) struct Names {
+    router: Router,
+    tls: TlsAcceptor,
+    traffic: Arc<Traffic>,
+    closing: watch::Receiver<bool>,
+}
+
+impl Names {
+    pub(super) fn new(
+        router: Router,
+        tls: TlsAcceptor,
+        traffic: Arc<Traffic>,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            router,
+            tls,
+            traffic,
+            closing,
+        }
+    }
+
+    /// Shakes hands, and answers what is asked. `asked` is the name that a tunnel was opened to.
+    pub(super) async fn over_tls<S>(&self, stream: S, peer: SocketAddr, asked: &str)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut closing = self.closing.clone();
+        let handshake = tokio::time::timeout(PATIENCE, self.tls.accept(stream));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            _ = closing.changed() => return,
+        };
+        let stream = match shaken {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                let why = HandshakeFault::of(&error);
+                return self.traffic.failed(asked, why);
+            }
+            Err(_) => return self.traffic.failed(asked, HandshakeFault::Slow),
+        };
+        let named = stream.get_ref().1.server_name();
+        let Some(host) = named.and_then(authority::known) else {
+            return self.traffic.failed(asked, HandshakeFault::Nameless);
+        };
+        self.traffic.shaken();
+        let by = ByProxy {
+            host,
+            scheme: "https",
+        };
+        if !self.converse(stream, peer, by).await {
+            self.traffic.left(host);
+        }
+    }
+
+    /// Answers what is asked without TLS.
+    pub(super) async fn plain<S>(&self, stream: S, peer: SocketAddr, host: &'static str)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let scheme = "http";
+        self.converse(stream, peer, ByProxy { host, scheme }).await;
+    }
+
+    /// Whether anything was asked.
+    async fn converse<S>(&self, stream: S, peer: SocketAddr, by: ByProxy) -> bool
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let asked = AtomicBool::new(false);
+        let answer = |request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            self.answer(request, peer, by)
+        };
+        hold(stream, answer, self.closing.clone()).await;
+        asked.load(Ordering::Relaxed)
+    }
+
+    /// Answers one request. The host that it names must be one of the platform's, whatever the
+    /// connection was made for: else a page of another site could be answered here.
+    pub(super) async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        by: ByProxy,
+    ) -> Result<Response, WasCut> {
+        let named = request.headers().get(header::HOST);
+        let host = match named.map(HeaderValue::to_str) {
+            None => Some(by.host),
+            Some(named) => named.ok().and_then(host_of).and_then(authority::known),
+        };
+        let Some(host) = host else {
+            let words = format!(
+                "yufu: this connection is to {}; its requests must be for that host.\n",
+                by.host
+            );
+            return Ok(text(StatusCode::MISDIRECTED_REQUEST, words));
+        };
+        if named.is_none() {
+            let value = HeaderValue::from_static(host);
+            request.headers_mut().insert(header::HOST, value);
+        }
+        self.traffic.asked(host);
+        let extensions = request.extensions_mut();
+        extensions.insert(Peer(peer));
+        extensions.insert(ByProxy { host, ..by });
+        listen::answer(self.router.clone(), request).await
+    }
+}
+
+/// The host of an authority, without its port.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port),
+        None => (authority, ""),
+    };
+    port.bytes().all(|b| b.is_ascii_digit()).then_some(host)
+}
+
+/// Serves a connection to its end; when the server is told to stop, lets the answer under way finish.
+pub(super) async fn hold<S, A, F>(stream: S, answer: A, mut closing: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Result<Response, WasCut>>,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A caller that went away is no news.
+        _ = &mut connection => return,
+        _ = closing.changed() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(DRAIN, connection).await;
+}
+
+/// The path and query of an address alone, as a server reads it.
+pub(super) fn origin_form(uri: &Uri) -> Uri {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    path.parse().unwrap_or_else(|_| Uri::from_static("/"))
+}
