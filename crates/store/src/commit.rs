@@ -4,6 +4,7 @@
 //! There is no timer: while one batch is flushed the next one gathers. The thread owns the lists,
 //! so that a caller who goes away changes nothing.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,6 +18,7 @@ use yufu_core::store::{Change, Clash, Notice, Record};
 use yufu_core::ticket::{Kind, RawTicket};
 use yufu_core::time::Timestamp;
 
+use crate::copy::{self, CopyError};
 use crate::db;
 use crate::feed::{Hearing, Log, Touched, is_kept};
 
@@ -34,6 +36,16 @@ pub(crate) enum Order {
         now: Timestamp,
         events_before: Timestamp,
         answer: oneshot::Sender<Result<u64, Fault>>,
+    },
+    /// Write everything into a file.
+    Copy {
+        to: PathBuf,
+        answer: oneshot::Sender<Result<(), CopyError>>,
+    },
+    /// Replace everything by what a file holds.
+    PutBack {
+        from: PathBuf,
+        answer: oneshot::Sender<Result<(), CopyError>>,
     },
     /// Finish what waits, and end.
     Close,
@@ -134,6 +146,14 @@ impl Writer {
                     self.commit(std::mem::take(&mut jobs));
                     // Nobody may be waiting any more; it is swept all the same.
                     let _ = answer.send(self.sweep(now, events_before));
+                }
+                Order::Copy { to, answer } => {
+                    self.commit(std::mem::take(&mut jobs));
+                    let _ = answer.send(self.copy(&to));
+                }
+                Order::PutBack { from, answer } => {
+                    self.commit(std::mem::take(&mut jobs));
+                    let _ = answer.send(self.put_back(&from));
                 }
                 // What waits behind it is still served.
                 Order::Close => goes_on = false,
@@ -251,6 +271,28 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    fn copy(&mut self, to: &Path) -> Result<(), CopyError> {
+        self.end_transaction()?;
+        copy::write(&self.db, to)
+    }
+
+    fn put_back(&mut self, from: &Path) -> Result<(), CopyError> {
+        self.end_transaction()?;
+        copy::put_back(&self.db, &mut self.log, from)?;
+        // After the commit and before its answer, as for every list.
+        self.hearing.tell(|listener| listener.lost());
+        Ok(())
+    }
+
+    /// Ends what a failure left open.
+    fn end_transaction(&self) -> Result<(), Fault> {
+        if self.db.is_autocommit() {
+            return Ok(());
+        }
+        self.statement("ROLLBACK")
+            .map_err(|error| Fault::from("end a transaction that failed", error))
     }
 
     fn sweep(&mut self, now: Timestamp, events_before: Timestamp) -> Result<u64, Fault> {

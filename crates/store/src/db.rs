@@ -128,6 +128,44 @@ pub(crate) fn checkpoint(db: &Connection) -> Result<(), Error> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
+/// Writes everything that is committed into a file, which must be empty or not there.
+pub(crate) fn copy_into(db: &Connection, path: &Path) -> Result<(), Error> {
+    db.execute("VACUUM INTO ?1", [address(path)]).map(drop)
+}
+
+/// Puts another file beside the one that is open.
+pub(crate) fn attach(db: &Connection, path: &Path, name: &str) -> Result<(), Error> {
+    let attach = format!("ATTACH ?1 AS {name}");
+    db.execute(&attach, [address(path) + "?mode=ro"]).map(drop)
+}
+
+/// Lets go of a file that was put beside.
+pub(crate) fn detach(db: &Connection, name: &str) -> Result<(), Error> {
+    db.execute_batch(&format!("DETACH {name}"))
+}
+
+/// `ok`, or the first thing in a file that does not fit.
+pub(crate) fn check(db: &Connection, name: &str) -> Result<String, Error> {
+    db.query_row(&format!("PRAGMA {name}.quick_check(1)"), [], |row| {
+        row.get(0)
+    })
+}
+
+/// A path as SQLite's statements take it. They read addresses, so a plain path could be mistaken
+/// for one.
+fn address(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut address = "file://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => address.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => address.push(char::from(*byte)),
+            byte => address.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    address
+}
+
 /// Changes when another connection wrote to the file; our own writes on `db` do not count.
 pub(crate) fn data_version(db: &Connection) -> Result<i64, Error> {
     db.prepare_cached("PRAGMA data_version")?

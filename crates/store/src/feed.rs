@@ -92,7 +92,7 @@ impl Touched {
         }
     }
 
-    /// Reads what [`Touched::write`] wrote; `None` for words of a newer version.
+    /// Reads what [`Touched::write`] wrote; `None` for everything, and for words of a newer version.
     fn read(what: u8, id: &str) -> Option<Self> {
         let number = || id.parse().ok().map(Number);
         match what {
@@ -112,6 +112,9 @@ const CLIENT: u8 = 65;
 const DEVELOPER: u8 = 66;
 const USER: u8 = 67;
 const GRANT: u8 = 68;
+/// Nothing that was kept is true any more. Read as a word that is not known, which is what it is
+/// to an older version: either way everything is dropped.
+const EVERYTHING: u8 = 255;
 
 /// The kinds of tickets that are read again and again, and so worth keeping in memory.
 pub(crate) const fn is_kept(kind: Kind) -> bool {
@@ -223,6 +226,15 @@ impl Log {
     /// Writes a row, within the running transaction.
     pub(crate) fn write(&mut self, db: &Connection, touched: &Touched) -> Result<(), Error> {
         let (what, id) = touched.write();
+        self.write_row(db, what, &id)
+    }
+
+    /// Writes that everything was changed, within the running transaction.
+    pub(crate) fn write_all(&mut self, db: &Connection) -> Result<(), Error> {
+        self.write_row(db, EVERYTHING, "")
+    }
+
+    fn write_row(&mut self, db: &Connection, what: u8, id: &str) -> Result<(), Error> {
         // Real milliseconds, random bits, and never backwards within one origin.
         let fresh = lowest_of(clock::millis()) | self.draw();
         self.last = fresh.max(self.last + 1);

@@ -125,7 +125,7 @@ pub(crate) fn inspect(path: &Path) -> Result<Schema, OpenError> {
 }
 
 /// The shape of the file, `None` when there is none; a file that is not ours is refused.
-fn look(path: &Path) -> Result<Option<u32>, OpenError> {
+pub(crate) fn look(path: &Path) -> Result<Option<u32>, OpenError> {
     let foreign = |what| OpenError::Foreign {
         path: path.to_owned(),
         what,
@@ -203,13 +203,7 @@ fn create(path: &Path, busy_timeout: Duration) -> Result<(), OpenError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".new-{}-{}", std::process::id(), db::unique()));
     let draft = PathBuf::from(draft);
-    let mut own = File::options();
-    own.write(true).create_new(true);
-    // People's phone numbers are in it. SQLite gives its log the same permissions.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut own, 0o600);
-    let made = own
-        .open(&draft)
+    let made = own(&draft)
         .map_err(|e| unwritable(path, &e))
         .and_then(|_| {
             let mut db = db::open_writer(&draft, true, busy_timeout, None)
@@ -227,6 +221,16 @@ fn create(path: &Path, busy_timeout: Duration) -> Result<(), OpenError> {
         let _ = fs::remove_file(Path::new(&rest));
     }
     made
+}
+
+/// Makes an empty file that is its owner's alone: people's phone numbers will be in it. SQLite
+/// gives its log the same permissions.
+pub(crate) fn own(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Gives the finished draft its name, unless somebody has it.

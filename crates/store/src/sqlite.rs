@@ -22,6 +22,7 @@ use yufu_core::time::Timestamp;
 use yufu_core::user::User;
 
 use crate::commit::{Job, Order, Tally, Writer};
+use crate::copy::CopyError;
 use crate::db::{self, Source};
 use crate::feed::{Feed, Hearing, Listener};
 use crate::migrate::{self, OpenError, Schema};
@@ -127,6 +128,46 @@ impl SqliteStore {
             && writer.join().is_err()
         {
             tracing::error!("the store's writer ended in a panic");
+        }
+    }
+
+    /// Writes everything into a file, which takes the place of an older one. What was committed
+    /// when this is called is in it, and what is committed later is not, even if the future is
+    /// polled later still.
+    ///
+    /// # Errors
+    /// In words; an older file stays as it was.
+    pub fn snapshot(
+        &self,
+        to: &Path,
+    ) -> impl Future<Output = Result<(), CopyError>> + Send + 'static {
+        let to = to.to_owned();
+        self.ask(|answer| Order::Copy { to, answer })
+    }
+
+    /// Replaces everything by what a file of [`SqliteStore::snapshot`] holds, in one transaction:
+    /// of this house, and of this shape. Whoever reads meanwhile sees what was or what is, and
+    /// every cache over this file, in every process, drops what it kept. Secrets that were made
+    /// since the copy open nothing any more, so
+    /// [`yufu_core::engine::Engine::reload_keys`] is to be called after it.
+    ///
+    /// # Errors
+    /// In words; nothing was changed.
+    pub async fn restore(&self, from: &Path) -> Result<(), CopyError> {
+        let from = from.to_owned();
+        self.ask(|answer| Order::PutBack { from, answer }).await
+    }
+
+    fn ask(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<(), CopyError>>) -> Order,
+    ) -> impl Future<Output = Result<(), CopyError>> + Send + 'static {
+        let (answer, heard) = oneshot::channel();
+        let ordered = self.order(order(answer));
+        async move {
+            ordered?;
+            let gone = |_| Err(Fault::new("the store's writer is gone").into());
+            heard.await.unwrap_or_else(gone)
         }
     }
 
