@@ -38,7 +38,7 @@ const chosen = Object.fromEntries(['client', 'person', 'state'].map((name) => [n
 const found = make('button.toggle', { type: 'button', 'aria-pressed': 'false' }, icon('error'), say('with_findings'));
 const count = make('p.count', { role: 'status' });
 const fresh = make('button.fresh', { type: 'button', hidden: true });
-const rows = make('div.rows');
+const rows = make('div.stack');
 const nothing = make('div.nothing', { hidden: true });
 const list = make('div.list', { role: 'listbox', tabindex: 0, 'aria-label': say('list'), id: 'list' }, rows);
 const live = make('p.live', { role: 'status', 'data-live': 'waits' }, make('i'), make('span'));
@@ -60,7 +60,8 @@ root.replaceChildren(hints, make('div.panes', {},
       make('div.strip', {}, count, found)),
     make('div.well', {}, fresh, list, nothing),
     make('footer.under', {}, live, make('span.spread'),
-      make('a.quiet', { href: `${API}.json`, download: 'flows.json' }, icon('down'), say('export')), clear)),
+      make('a.quiet', { href: `${API}.json`, download: 'flows.json' }, icon('down'), say('export')), clear,
+      make('button.quiet', { type: 'button', 'aria-label': say('keys'), 'aria-keyshortcuts': '?', onclick: () => help.showModal() }, '?'))),
   picture), heard);
 
 const sequence = new Sequence(reading, {

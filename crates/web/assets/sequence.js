@@ -35,8 +35,12 @@ function marked(text) {
   return parts.filter((part) => part !== '');
 }
 
+/** The colour of each value of the flow, in the order in which they came. */
+const tones = new Map();
+
 function chip(value, kind, mark) {
-  const tone = parseInt(mark.slice(0, 4), 16) % 6;
+  if (!tones.has(value)) tones.set(value, tones.size % 6);
+  const tone = tones.get(value);
   return make('button.value', { type: 'button', 'data-value': value, 'data-tone': tone, 'aria-pressed': 'false', title: say('follow') },
     make('span', {}, kind), make('b', {}, mark.slice(0, 4)));
 }
@@ -187,9 +191,10 @@ export class Sequence {
     this.#rows.clear();
     this.#open.clear();
     this.#pinned = null;
+    tones.clear();
     this.#root = make('div.sequence', {},
       make('ol.heads', { 'aria-label': say('lanes') }),
-      make('div.field', {}, make('div.lines', { 'aria-hidden': 'true' }), make('ol.rows', { 'aria-label': say('arrows') })));
+      make('div.field', {}, make('div.lines', { 'aria-hidden': 'true' }), make('ol.steps', { 'aria-label': say('arrows') })));
     this.#scroller.replaceChildren(make('div.top'), this.#root);
     this.#scroller.scrollTop = 0;
     this.#scroller.dataset.flow = flow.id;
@@ -202,7 +207,7 @@ export class Sequence {
     this.#root.classList.toggle('wide', lanes.length > 3);
     this.#heads(flow, lanes);
     this.#carried = new Map(flow.arrows.map((arrow) => [arrow.n, valuesOf(arrow)]));
-    const list = this.#root.querySelector('.rows');
+    const list = this.#root.querySelector('.steps');
     const wanted = [];
     let before = null;
     for (const arrow of flow.arrows) {
@@ -267,7 +272,7 @@ export class Sequence {
     const since = arrow.at - this.#flow.at;
     const gap = before ? Math.max(0, arrow.at - before.at) : 0;
     const row = make('li', {
-      class: `row ${way} ${side}${isNote ? ' noted' : ''}${arrow.ok ? '' : ' bad'}`, 'data-n': arrow.n,
+      class: `row ${way} ${side}${isNote ? ' noted' : ''}${arrow.ok ? '' : ' wrong'}`, 'data-n': arrow.n,
       '--low': `${at(low)}%`, '--high': `${at(high)}%`, '--rest': `${gap > GAP_MS ? 0 : Math.round((gap / GAP_MS) * 36)}px`,
     });
     if (gap > GAP_MS) row.append(make('p.gap', {}, make('span', {}, say('later', { span: span(gap) }))));
