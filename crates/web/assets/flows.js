@@ -18,6 +18,7 @@ const STATES = { logged_in: 'check', returned: 'back', open: 'dots', failed: 'cr
 const SEVERITIES = ['error', 'warning', 'note'];
 const narrow = matchMedia('(max-width: 56rem)');
 
+const digits = (n) => n.toLocaleString(document.documentElement.lang);
 const number = (id) => parseInt(id.slice(1), 10) || 0;
 const word = (kind, value) => (knows(`${kind}_${value}`) ? say(`${kind}_${value}`) : value);
 
@@ -29,6 +30,8 @@ const filter = { text: '', client: '', person: '', state: '', found: false };
 /** The flow that somebody opened; without one the newest is shown where there is room. */
 let opened = null;
 let finding = null;
+/** The newest is to be opened as soon as the list is there. */
+let newest = false;
 /** The row that the keyboard stands on. */
 let active = null;
 
@@ -97,7 +100,9 @@ function read() {
   const query = new URLSearchParams(location.search);
   for (const name of ['text', 'client', 'person', 'state']) filter[name] = query.get(name) ?? '';
   filter.found = query.has('found');
-  opened = /^f\d+$/.test(query.get('flow') ?? '') ? query.get('flow') : null;
+  const flow = query.get('flow') ?? '';
+  opened = /^f\d+$/.test(flow) ? flow : null;
+  newest = flow === 'latest';
   finding = opened && query.get('finding');
   searching.value = filter.text;
   found.setAttribute('aria-pressed', String(filter.found));
@@ -290,9 +295,9 @@ function draw() {
   }
   if (list.scrollTop <= 4) missed = 0;
   fresh.hidden = !missed;
-  fresh.textContent = say('fresh', { n: missed });
+  fresh.textContent = say('fresh', { n: digits(missed) });
   const all = flows.size;
-  count.textContent = filtered() ? say('count_of', { n: shown.length, all }) : say(all === 1 ? 'count_one' : 'count', { n: all });
+  count.textContent = filtered() ? say('count_of', { n: digits(shown.length), all: digits(all) }) : say(all === 1 ? 'count_one' : 'count', { n: digits(all) });
   const none = !shown.length && caught;
   nothing.hidden = !none;
   list.hidden = none;
@@ -378,13 +383,13 @@ function leave({ isNew = true } = {}) {
 /** Shows the newest flow as long as nobody has opened one. */
 function follow() {
   if (opened || narrow.matches) return;
-  const newest = shown[0];
-  if (!newest && !flows.size && caught) show(null);
-  if (!newest || newest === current) return;
+  const first = shown[0];
+  if (!first && !flows.size && caught) show(null);
+  if (!first || first === current) return;
   clearTimeout(waits);
   const left = current && flows.has(current) ? since + DWELL_MS - performance.now() : 0;
   if (left > 0) waits = setTimeout(follow, left);
-  else show(newest);
+  else show(first);
 }
 
 function show(id) {
@@ -550,7 +555,7 @@ let sure = null;
 clear.addEventListener('click', async () => {
   const words = clear.lastChild;
   if (!sure) {
-    words.textContent = say('clear_sure', { n: flows.size });
+    words.textContent = say('clear_sure', { n: digits(flows.size) });
     clear.classList.add('danger');
     sure = setTimeout(calm, 3000);
     return;
@@ -612,6 +617,11 @@ async function catchUp() {
   do {
     const page = await ask('GET', `${API}?limit=${PAGE}${after}`);
     take(page.flows);
+    if (newest && shown.length) {
+      newest = false;
+      open(shown[0], { isNew: false });
+      write(false);
+    }
     after = page.next ? `&after=${encodeURIComponent(page.next)}` : '';
   } while (after);
   caught = true;

@@ -2,11 +2,7 @@
 
 use askama::Template;
 
-use super::{
-    lang::Lang,
-    sample::{self, Sample},
-    text::Text as T,
-};
+use super::{lang::Lang, sample::Sample, text::Text as T};
 
 /// The page of the flows.
 #[derive(Clone, Debug, Template)]
@@ -18,20 +14,6 @@ pub struct Flows {
     pub lang_href: Option<String>,
     /// The demo app, for whoever has seen no login yet.
     pub demo_href: String,
-}
-
-/// What the rules of the platform say: one section of the facts that findings name.
-#[derive(Clone, Debug, Template)]
-#[template(path = "fact.html")]
-pub struct Fact {
-    /// The language.
-    pub lang: Lang,
-    /// The heading of the section.
-    pub title: String,
-    /// Where it stands.
-    pub source: String,
-    /// The section as it is written.
-    pub text: String,
 }
 
 /// One of the living pages of the sandbox, as the others lead to it.
@@ -289,29 +271,5 @@ impl Sample for Flows {
                 demo_href: "/demo/".to_owned(),
             },
         )]
-    }
-}
-
-impl Sample for Fact {
-    const NAME: &'static str = "fact";
-
-    fn samples(lang: Lang) -> Vec<(&'static str, Self)> {
-        let plain = Fact {
-            lang,
-            title: "3. `/connect/oauth2/authorize`".to_owned(),
-            source: "docs/facts/wechat.md §3".to_owned(),
-            text: "| parameter | what it is |\n|---|---|\n| appid | who asks |".to_owned(),
-        };
-        vec![
-            ("plain", plain.clone()),
-            (
-                "hostile",
-                Fact {
-                    title: sample::HOSTILE.to_owned(),
-                    text: sample::HOSTILE.repeat(6),
-                    ..plain
-                },
-            ),
-        ]
     }
 }

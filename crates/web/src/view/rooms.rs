@@ -24,6 +24,8 @@ pub struct DemoFrame {
     pub csrf: String,
     /// What went over the wire since the person last did something.
     pub wire: Vec<WireCall>,
+    /// The sandbox's picture of the newest login.
+    pub flows_href: String,
 }
 
 /// One call, or one way of the browser, as it was on the wire.
@@ -357,6 +359,7 @@ pub(super) fn frame(lang: Lang) -> DemoFrame {
                 ],
             },
         ],
+        flows_href: "/flows?flow=latest".to_owned(),
     }
 }
 
@@ -372,6 +375,7 @@ pub(super) fn hostile_frame() -> DemoFrame {
             sent: vec![Field::new(sample::HOSTILE, sample::HOSTILE.repeat(4))],
             got: vec![Field::new(sample::HOSTILE, "")],
         }],
+        flows_href: sample::HOSTILE.to_owned(),
     }
 }
 

@@ -304,6 +304,7 @@ texts! {
     RoomsLoginPhoneNote: "不用微信，收一条验证码", "Without WeChat: a passcode is sent";
     RoomsWelcome: "你好，{}", "Hello, {}";
     WireTitle: "给开发者：线上说了什么", "For the developer: what went over the wire";
+    WirePicture: "把这次登录画成图", "See this login as a picture";
     WireSent: "发出", "sent";
     WireGot: "收到", "received";
     WireNothing: "没有别的字段", "no further fields";

@@ -283,6 +283,7 @@ impl Knock {
             lang_href: path.map(|path| format!("{}{path}?lang={other}", self.base)),
             csrf: visit.csrf.clone(),
             wire: visit.seats[self.at()].wire.clone(),
+            flows_href: format!("{}/flows?flow=latest", self.demo.platform),
         }
     }
 
