@@ -7,7 +7,9 @@ pub mod control;
 pub mod demo;
 pub mod fault;
 pub mod flow;
+pub mod hand;
 pub mod proxy;
+pub mod screens;
 mod seed;
 pub mod seen;
 pub mod state;
@@ -381,13 +383,15 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         faults: fault::Desk::default(),
         flows: flow::Book::default(),
         auto: std::sync::Mutex::default(),
+        phones: hand::Phones::default(),
+        screens: screens::Screens::default(),
     });
     let ready = ready(&sandbox, world);
     let open = platform
         .router
         .clone()
         .merge(control::routes(sandbox.clone()));
-    let open = guard::around(open, &keeper);
+    let open = screens::watch(guard::around(open, &keeper), &sandbox);
     let platform_router = tap::around(open, &sandbox, Behind::Platform);
     let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
     // Under the platform's own names there is the platform and nothing of the sandbox's.

@@ -16,6 +16,8 @@ use super::authority::{Authority, Files};
 use super::fault::Desk;
 use super::flow::Book;
 use super::proxy::traffic::Traffic;
+use super::hand::Phones;
+use super::screens::Screens;
 
 /// The addresses of a run.
 #[derive(Clone, Debug)]
@@ -64,6 +66,10 @@ pub struct Sandbox {
     pub flows: Book,
     /// Who answers every authorization at once, for unattended runs.
     pub auto: Mutex<Option<Auto>>,
+    /// The phones of the people.
+    pub phones: Phones,
+    /// The QR codes that are being shown.
+    pub screens: Screens,
 }
 
 /// Who answers authorizations by themselves.
@@ -73,6 +79,8 @@ pub struct Auto {
     pub person: String,
     /// What they say.
     pub decision: Decision,
+    /// Show QR codes and scan them a moment later, instead of answering without a page.
+    pub shows: bool,
 }
 
 /// What a person says to an authorization.
