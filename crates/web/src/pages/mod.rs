@@ -78,6 +78,8 @@ pub(crate) struct Guard<'a> {
     frames: &'a str,
     /// Styles from `data:` addresses are wanted.
     data_styles: bool,
+    /// The page can be installed as an app.
+    installs: bool,
 }
 
 impl Guard<'_> {
@@ -86,12 +88,19 @@ impl Guard<'_> {
         forms_stay: true,
         frames: "",
         data_styles: false,
+        installs: false,
+    };
+    /// A page of the sandbox that its script keeps alive.
+    pub(crate) const ALIVE: Self = Self {
+        installs: true,
+        ..Self::OWN
     };
     /// A page that leads on to a client.
     pub(crate) const LEADS_ON: Self = Self {
         forms_stay: false,
         frames: "",
         data_styles: false,
+        installs: false,
     };
 }
 
@@ -103,6 +112,9 @@ pub(crate) fn html(status: StatusCode, page: String, guard: Guard<'_>) -> Respon
     );
     if guard.data_styles {
         policy.push_str(" data:");
+    }
+    if guard.installs {
+        policy.push_str("; manifest-src 'self'");
     }
     if guard.forms_stay {
         policy.push_str("; form-action 'self'");
@@ -215,6 +227,7 @@ pub(crate) fn scan(knock: &Knock<'_>, shown: &ScanShown, look: &ScanLook) -> Res
         forms_stay: true,
         frames: &frames,
         data_styles: look.href.is_some(),
+        installs: false,
     };
     html(StatusCode::OK, page.render(), guard)
 }

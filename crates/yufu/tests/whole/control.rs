@@ -161,8 +161,7 @@ fn the_inbox_is_told_to_programs() {
     let port = login.rsplit(':').next().unwrap().parse().unwrap();
     for phone in ["13800000009", "13800000008"] {
         let body = json!({"phone": phone, "scene": "login"}).to_string();
-        let ask =
-            Ask::new("POST", "/user/sms/send").header("content-type", "application/json");
+        let ask = Ask::new("POST", "/user/sms/send").header("content-type", "application/json");
         let answer = crate::house::Wire::to(port).ask(&ask.body(body));
         assert_eq!(answer.json()["code"], 0, "{}", answer.text());
     }

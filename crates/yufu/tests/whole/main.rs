@@ -8,6 +8,7 @@ mod control;
 mod crash;
 mod files;
 mod guard;
+mod handset;
 mod house;
 mod identities;
 mod launch;

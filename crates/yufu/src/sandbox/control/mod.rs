@@ -5,6 +5,7 @@ pub mod document;
 mod door;
 pub mod glance;
 pub mod guard;
+pub mod handset;
 mod pages;
 pub mod table;
 

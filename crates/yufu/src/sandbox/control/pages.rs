@@ -32,6 +32,7 @@ const FACTS: [(&str, &str); 2] = [
 pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
         .route("/flows", get(flows))
+        .route("/phone", get(phone))
         .route("/flows/facts/{name}/{section}", get(fact))
         .with_state(sandbox)
 }
@@ -42,6 +43,38 @@ async fn flows(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Respons
             lang,
             lang_href: Some(format!("/flows?lang={}", lang.other().short())),
             demo_href: sandbox.addresses.app.clone(),
+        };
+        page.render()
+    })
+}
+
+async fn phone(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+    let query = yufu_dialects::http::Request::get("", request.uri().query().unwrap_or(""));
+    let asked = query.params().get("person").unwrap_or("").to_owned();
+    let world = sandbox
+        .world
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let people: Vec<view::DevPerson> = world
+        .people
+        .iter()
+        .map(|person| view::DevPerson {
+            id: person.name.clone(),
+            ..person.view()
+        })
+        .collect();
+    drop(world);
+    let known = people.iter().find(|person| person.id == asked);
+    let person = known.or(people.first()).map_or("", |person| &person.id);
+    let person = person.to_owned();
+    dev::in_language(&sandbox.house, &request, |lang| {
+        let page = view::Handset {
+            lang,
+            lang_href: Some(format!("/phone?lang={}", lang.other().short())),
+            person: person.clone(),
+            people: people.clone(),
+            api: "/_sandbox".to_owned(),
+            start_href: Some("/".to_owned()),
         };
         page.render()
     })

@@ -36,12 +36,12 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::answer::Said;
-use super::{document, glance};
+use super::{document, glance, handset};
 use crate::read::Table;
 use crate::sandbox::state::Sandbox;
 
 /// The rows of every room.
-const TABLES: &[&[Endpoint]] = &[glance::ROWS, document::ROWS];
+const TABLES: &[&[Endpoint]] = &[glance::ROWS, handset::ROWS, document::ROWS];
 
 /// Every call of the control.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
