@@ -15,8 +15,8 @@ use super::World;
 use super::authority::{Authority, Files};
 use super::fault::Desk;
 use super::flow::Book;
-use super::proxy::traffic::Traffic;
 use super::hand::Phones;
+use super::proxy::traffic::Traffic;
 use super::screens::Screens;
 
 /// The addresses of a run.
