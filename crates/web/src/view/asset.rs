@@ -91,6 +91,8 @@ assets! {
     "handset.css": "text/css; charset=utf-8",
     "handset.js": "text/javascript; charset=utf-8",
     "handset.webmanifest": "application/manifest+json",
+    "control.css": "text/css; charset=utf-8",
+    "control.js": "text/javascript; charset=utf-8",
     "dom.js": "text/javascript; charset=utf-8",
     "flows.css": "text/css; charset=utf-8",
     "flows.js": "text/javascript; charset=utf-8",

@@ -7,6 +7,7 @@
 mod account;
 mod asset;
 mod consent;
+mod control;
 mod demo;
 mod dev;
 mod fact;
@@ -25,6 +26,7 @@ mod text;
 pub use account::{Account, Done, GrantRow, ProfileForm, Sex};
 pub use asset::{Asset, asset, asset_names, asset_url};
 pub use consent::Consent;
+pub use control::{CONTROL_WORDS, Control, FaultField, FaultKind};
 pub use demo::{DemoError, DemoHome, DemoNative, NativeCode};
 pub use dev::{DevClient, DevCodes, DevLocked, DevStart, Inbox, InboxItem, IssuedCode};
 pub use fact::Fact;
@@ -74,7 +76,7 @@ views! {
     SignIn, Passcode, SignUp, ResetPassword, ChangePassword,
     Scan, ScanDone, Consent, ErrorPage, Plain, Account,
     LoginForm, Question,
-    DevStart, Inbox, DevCodes, DevLocked, Handset, Flows, Fact,
+    DevStart, Inbox, DevCodes, DevLocked, Handset, Flows, Fact, Control,
     DemoHome, DemoError, DemoNative,
     DemoPhone, DemoQuestion, DemoMe, DemoDevices, DemoSecurity,
 }

@@ -12,14 +12,14 @@ pub mod table;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::any;
+use axum::routing::{any, get};
 
 use super::state::Sandbox;
 
 /// The routes of the control, of the phone and of the flows.
 pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
-        .route("/_sandbox", any(door::open))
+        .route("/_sandbox", get(pages::control).fallback(door::open))
         .route("/_sandbox/{*rest}", any(door::open))
         .with_state(sandbox.clone())
         .merge(pages::routes(sandbox))

@@ -80,6 +80,18 @@ async fn phone(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Respons
     })
 }
 
+/// The control as a page.
+pub(super) async fn control(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+    dev::in_language(&sandbox.house, &request, |lang| {
+        let page = view::Control {
+            lang,
+            lang_href: Some(format!("/_sandbox?lang={}", lang.other().short())),
+            kinds: Vec::new(),
+        };
+        page.render()
+    })
+}
+
 async fn fact(
     State(sandbox): State<Arc<Sandbox>>,
     Path((name, number)): Path<(String, String)>,
