@@ -1,5 +1,6 @@
 // Collects tests and runs them, each with a house and browsers of its own.
-import { readdirSync } from 'node:fs';
+import { X509Certificate, createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -38,6 +39,7 @@ export async function collect(only) {
 /** What a test gets: a house, people with browsers, and what is wrong so far. */
 class Stage {
   #browser;
+  #proxied = null;
   #contexts = [];
   #closers = [];
   #watched = { problems: [], allowed: [], pending: [] };
@@ -48,9 +50,11 @@ class Stage {
     this.shots = shots;
   }
 
-  /** A browser of its own: `size` phone or desktop, `lang`, `dark`, `js`. */
-  async browser({ size = 'desktop', lang = 'zh-CN', dark = false, js = true } = {}) {
-    const context = await this.#browser.newContext({
+  /** A browser of its own: `size` phone or desktop, `lang`, `dark`, `js`; `proxied` if the platform's
+   * own names shall lead to the house. */
+  async browser({ size = 'desktop', lang = 'zh-CN', dark = false, js = true, proxied = false } = {}) {
+    const browser = proxied ? await this.#throughProxy() : this.#browser;
+    const context = await browser.newContext({
       ...SIZES[size],
       locale: lang,
       colorScheme: dark ? 'dark' : 'light',
@@ -62,9 +66,24 @@ class Stage {
     // As if the first address that was printed had been clicked: it opens the inbox.
     const name = `yufu_sandbox_${new URL(this.house.platform).port}`;
     await context.addCookies([{ name, value: this.house.token, url: this.house.platform, httpOnly: true, sameSite: 'Strict' }]);
-    watch(context, this.house, this.#watched);
+    watch(context, this.house, this.#watched, proxied);
     this.#contexts.push(context);
     return context;
+  }
+
+  /** A browser that goes through the house's proxy and takes its certificates. */
+  async #throughProxy() {
+    if (this.#proxied) return this.#proxied;
+    const chain = readFileSync(path.join(path.dirname(this.house.ca), 'ca-chain.pem'), 'utf8');
+    const intermediate = new X509Certificate(chain.slice(chain.lastIndexOf('-----BEGIN')));
+    const key = intermediate.publicKey.export({ type: 'spki', format: 'der' });
+    const args = [
+      ...FLAGS, `--proxy-server=${this.house.proxy}`,
+      `--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`,
+    ];
+    this.#proxied = await chromium.launch({ executablePath: CHROMIUM, args });
+    this.atEnd(() => this.#proxied.close());
+    return this.#proxied;
   }
 
   /** A page in a browser of its own. */

@@ -2,11 +2,12 @@
 // the WeChat Open Platform: same options, same address, same parameter order.
 (function (window, document) {
   'use strict';
-  // The platform is where this script came from.
+  // The platform is where this script came from, or beside it: the script has a name of its own.
   var script = document.currentScript, base = location.origin;
   try {
     if (script && script.src) base = new URL(script.src, location.href).origin;
   } catch (e) { /* an old browser: the page's own origin */ }
+  if (/^https?:\/\/res\.wx\.qq\.com$/.test(base)) base = 'https://open.weixin.qq.com';
 
   function WxLogin(options) {
     var o = options || {};

@@ -99,7 +99,7 @@ pub fn in_language(
 ) -> Response {
     let params = Params::get("", request.uri().query().unwrap_or("")).params();
     let asked = params.get("lang");
-    let lang = Cookies::read(house, request.headers()).lang(asked, request.headers());
+    let lang = Cookies::read(house, request.headers(), None).lang(asked, request.headers());
     let mut response = html(StatusCode::OK, draw(lang), Guard::ALIVE);
     if asked.and_then(view::Lang::from_param).is_some() {
         let cookie = session::lang_cookie(lang);

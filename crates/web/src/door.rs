@@ -9,16 +9,21 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use yufu_core::client::AuthorizeRefusal;
 use yufu_core::engine::AuthorizeStop;
-use yufu_core::message::{PollAnswer, PollRequest, PollState, Step, Visitor};
+use yufu_core::message::{PollAnswer, PollRequest, PollState, ProfileAnswer, Step, Visitor};
 use yufu_core::refusal::{Refusal, Stop};
 use yufu_core::time::Timestamp;
 use yufu_dialects::endpoint::{Dialect, Door, Endpoint, Operation, Parse, Render, ScanLook};
 use yufu_dialects::http::{Method, Reply, Request, Stamp};
 
-use crate::house::{House, Peer};
+use crate::house::{ByProxy, House, Peer};
 use crate::session::{self, Cookies};
 use crate::wait::LOOK_EACH;
 use crate::{clock, fault, form, pages, picture};
+
+/// Where the platform's pages are (`docs/facts/wechat.md` §1).
+const PAGES: &str = "open.weixin.qq.com";
+/// Where the platform's pictures are (`docs/facts/wechat.md` §7.4).
+const PICTURES: &str = "thirdwx.qlogo.cn";
 
 /// One knock: everything an arm of the door needs.
 pub(crate) struct Knock<'a> {
@@ -30,6 +35,8 @@ pub(crate) struct Knock<'a> {
     pub(crate) cookies: Cookies,
     pub(crate) set_cookies: Vec<HeaderValue>,
     pub(crate) address: String,
+    /// The name of the platform's that was asked for, if it was one.
+    by: Option<ByProxy>,
     pub(crate) now: Timestamp,
     pub(crate) stamp: Stamp,
 }
@@ -88,12 +95,14 @@ pub(crate) async fn open(
         }
     }
     let peer = parts.extensions.get::<Peer>();
+    let by = parts.extensions.get::<ByProxy>().copied();
     let mut knock = Knock {
         house,
         dialect,
         endpoint,
         request,
-        cookies: Cookies::read(house, &parts.headers),
+        cookies: Cookies::read(house, &parts.headers, by.as_ref()),
+        by,
         set_cookies: Vec::new(),
         address: session::address(house, peer, &parts.headers),
         headers: parts.headers,
@@ -148,7 +157,10 @@ impl Knock<'_> {
             }
             Operation::Profile { parse, render } => {
                 let answer = match parse(&self.request) {
-                    Ok(request) => engine.profile(&request, now).await,
+                    Ok(request) => {
+                        let answer = engine.profile(&request, now).await;
+                        answer.map(|answer| self.pictured(answer))
+                    }
                     Err(refusal) => Err(refusal.into()),
                 };
                 self.say(*render, answer)
@@ -330,10 +342,21 @@ impl Knock<'_> {
 
     /// What a QR code says: where the phone goes (`docs/facts/wechat.md` §4.1).
     fn confirm_address(&self, uuid: &str) -> String {
-        format!(
-            "{}/connect/confirm?uuid={uuid}",
-            self.house.front.public_url
-        )
+        let told = self.house.front.told(self.by.as_ref(), PAGES);
+        format!("{told}/connect/confirm?uuid={uuid}")
+    }
+
+    /// A picture of ours has the address that the platform would give it, where that leads here.
+    fn pictured(&self, mut answer: ProfileAnswer) -> ProfileAnswer {
+        let own = &answer.user.profile.avatar;
+        let path = own.strip_prefix(&self.house.front.public_url);
+        let path = path.filter(|path| path.starts_with("/mmopen/"));
+        if let (Some(_), Some(path)) = (&self.by, path) {
+            let told = self.house.front.told(self.by.as_ref(), PICTURES);
+            let avatar = format!("{told}{path}");
+            Arc::make_mut(&mut answer.user).profile.avatar = avatar;
+        }
+        answer
     }
 
     async fn scan_image(&self) -> Response {

@@ -65,6 +65,20 @@ impl Front {
         self.public_url.starts_with("https://")
     }
 
+    /// Whether the browser of a request came over TLS.
+    pub(crate) fn is_secure_by(&self, by: Option<&ByProxy>) -> bool {
+        by.map_or(self.is_secure(), |by| by.scheme == "https")
+    }
+
+    /// The address that others are told for what is behind this house: the platform's own where a
+    /// request came by that.
+    pub(crate) fn told(&self, by: Option<&ByProxy>, host: &str) -> String {
+        match by {
+            Some(_) => format!("https://{host}"),
+            None => self.public_url.clone(),
+        }
+    }
+
     /// The host of the public address, without its port.
     pub fn host(&self) -> &str {
         let rest = self

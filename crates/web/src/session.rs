@@ -7,7 +7,7 @@ use yufu_core::message::Visitor;
 use yufu_core::refusal::{Fault, Refusal};
 use yufu_core::secret::Secret;
 
-use crate::house::{House, Peer};
+use crate::house::{ByProxy, House, Peer};
 use crate::view::Lang;
 
 /// The cookies of a request that are ours.
@@ -21,6 +21,8 @@ pub(crate) struct Cookies {
     /// party.
     pub(crate) scan: Option<String>,
     lang: Option<Lang>,
+    /// The browser came over TLS.
+    secure: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -35,13 +37,13 @@ const BROWSER_SECONDS: u32 = 180 * 86_400;
 
 /// A cookie's name: with a prefix that browsers enforce where there is TLS, with the port where
 /// there is not.
-fn name(house: &House, role: Role) -> String {
+fn name(house: &House, role: Role, secure: bool) -> String {
     let word = match role {
         Role::Session => "yufu_session",
         Role::Browser => "yufu_browser",
         Role::Scan => "yufu_scan",
     };
-    match (house.front.is_secure(), role) {
+    match (secure, role) {
         // Sent to the poll host too, and then a sibling host could plant one: only where it is set.
         (true, Role::Scan) if !house.front.poll_host.is_empty() => format!("__Secure-{word}"),
         (true, _) => format!("__Host-{word}"),
@@ -50,9 +52,13 @@ fn name(house: &House, role: Role) -> String {
 }
 
 impl Cookies {
-    pub(crate) fn read(house: &House, headers: &HeaderMap) -> Self {
-        let mut cookies = Self::default();
-        let names = [Role::Session, Role::Browser, Role::Scan].map(|role| name(house, role));
+    pub(crate) fn read(house: &House, headers: &HeaderMap, by: Option<&ByProxy>) -> Self {
+        let mut cookies = Self {
+            secure: house.front.is_secure_by(by),
+            ..Self::default()
+        };
+        let roles = [Role::Session, Role::Browser, Role::Scan];
+        let names = roles.map(|role| name(house, role, cookies.secure));
         for line in headers.get_all(header::COOKIE) {
             let Ok(line) = line.to_str() else { continue };
             for pair in line.split(';') {
@@ -113,7 +119,7 @@ impl Cookies {
         }
         let secret = house.engine.draw_browser()?;
         self.browser = Some(secret.expose().to_owned());
-        Ok(Some(set(
+        Ok(Some(self.set(
             house,
             Role::Browser,
             secret.expose(),
@@ -128,20 +134,42 @@ impl Cookies {
         }
         let secret = house.engine.draw_browser()?;
         self.scan = Some(secret.expose().to_owned());
-        Ok(Some(set(house, Role::Scan, secret.expose(), None)))
+        Ok(Some(self.set(house, Role::Scan, secret.expose(), None)))
     }
-}
 
-/// The cookie of a session that began.
-pub(crate) fn session_cookie(house: &House, session: &Secret) -> HeaderValue {
-    let life = house.engine.settings().session_absolute.as_seconds();
-    let seconds = u32::try_from(life).unwrap_or(u32::MAX);
-    set(house, Role::Session, session.expose(), Some(seconds))
-}
+    /// The cookie of a session that began.
+    pub(crate) fn of_session(&self, house: &House, session: &Secret) -> HeaderValue {
+        let life = house.engine.settings().session_absolute.as_seconds();
+        let seconds = u32::try_from(life).unwrap_or(u32::MAX);
+        self.set(house, Role::Session, session.expose(), Some(seconds))
+    }
 
-/// The cookie that ends a session in the browser.
-pub(crate) fn no_session_cookie(house: &House) -> HeaderValue {
-    set(house, Role::Session, "", Some(0))
+    /// The cookie that ends a session in the browser.
+    pub(crate) fn of_no_session(&self, house: &House) -> HeaderValue {
+        self.set(house, Role::Session, "", Some(0))
+    }
+
+    fn set(&self, house: &House, role: Role, value: &str, seconds: Option<u32>) -> HeaderValue {
+        let mut text = format!(
+            "{}={value}; Path=/; HttpOnly",
+            name(house, role, self.secure)
+        );
+        if let Some(seconds) = seconds {
+            text.push_str(&format!("; Max-Age={seconds}"));
+        }
+        match (self.secure, role) {
+            (true, Role::Scan) => {
+                // The poll host is a name below ours.
+                if !house.front.poll_host.is_empty() {
+                    text.push_str(&format!("; Domain={}", house.front.host()));
+                }
+                text.push_str("; Secure; SameSite=None; Partitioned");
+            }
+            (true, _) => text.push_str("; Secure; SameSite=Lax"),
+            (false, _) => text.push_str("; SameSite=Lax"),
+        }
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
 }
 
 /// Remembers a language that was asked for.
@@ -150,25 +178,6 @@ pub(crate) fn lang_cookie(lang: Lang) -> HeaderValue {
         "yufu_lang={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
         lang.short()
     );
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-fn set(house: &House, role: Role, value: &str, seconds: Option<u32>) -> HeaderValue {
-    let mut text = format!("{}={value}; Path=/; HttpOnly", name(house, role));
-    if let Some(seconds) = seconds {
-        text.push_str(&format!("; Max-Age={seconds}"));
-    }
-    match (house.front.is_secure(), role) {
-        (true, Role::Scan) => {
-            // The poll host is a name below ours.
-            if !house.front.poll_host.is_empty() {
-                text.push_str(&format!("; Domain={}", house.front.host()));
-            }
-            text.push_str("; Secure; SameSite=None; Partitioned");
-        }
-        (true, _) => text.push_str("; Secure; SameSite=Lax"),
-        (false, _) => text.push_str("; SameSite=Lax"),
-    }
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
@@ -209,7 +218,7 @@ pub(crate) fn check_form(
     cookies: &Cookies,
     token: &str,
 ) -> Result<(), Refusal> {
-    if !is_same_origin(headers, house.front.is_secure()) {
+    if !is_same_origin(headers, cookies.secure) {
         return Err(Refusal::FormForged);
     }
     house.engine.check_form(&cookies.binding(), token)

@@ -16,7 +16,7 @@ use yufu_core::user::{Phone, Profile, Sex};
 use super::sign::{self, Place, problem};
 use super::{Guard, Visit, app, go, html, own_picture};
 use crate::house::House;
-use crate::{session, view};
+use crate::view;
 
 const ACCOUNT: &str = "/account";
 const SIGN_IN: &str = "/account/sign-in";
@@ -86,7 +86,11 @@ fn place(visit: &Visit, path: &str) -> Place {
 }
 
 fn inbox(visit: &Visit) -> Option<String> {
-    visit.house.dev.as_ref().map(|_| "/dev/inbox".to_owned())
+    let front = &visit.house.front;
+    // The inbox is under this machine's own names alone.
+    let base = visit.by.map_or("", |_| front.public_url.as_str());
+    let dev = visit.house.dev.as_ref();
+    dev.map(|_| format!("{base}/dev/inbox"))
 }
 
 // --- the account -----------------------------------------------------------------------------
@@ -201,7 +205,7 @@ fn signed_out(visit: &mut Visit, ended: Result<(), Stop>) -> Response {
         return visit.stopped(stop);
     }
     let house = visit.house.clone();
-    visit.set_cookie(session::no_session_cookie(&house));
+    visit.set_cookie(visit.cookies.of_no_session(&house));
     let page = view::Plain::signed_out(visit.lang, SIGN_IN);
     html(StatusCode::OK, page.render(), Guard::OWN)
 }

@@ -10,7 +10,7 @@ use yufu_core::message::{Act, Asked, Channel, SignedIn, Step};
 use super::sign::{self, Place};
 use super::{Guard, Visit, app, go, html, page_dialect, person};
 use crate::house::House;
-use crate::{session, view};
+use crate::view;
 
 /// Shows what the interaction needs.
 pub(super) async fn show(
@@ -141,7 +141,7 @@ async fn switch(visit: &mut Visit, secret: &str) -> Response {
     if let Err(stop) = house.engine.sign_out(session.as_deref(), visit.now).await {
         return visit.stopped(stop);
     }
-    visit.set_cookie(session::no_session_cookie(&house));
+    visit.set_cookie(visit.cookies.of_no_session(&house));
     go(&address(secret))
 }
 

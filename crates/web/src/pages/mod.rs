@@ -22,7 +22,7 @@ use yufu_dialects::endpoint::{Dialect, Door, PageContext, ScanLook, SelfRedirect
 use yufu_dialects::http::Request;
 
 use crate::door::Knock;
-use crate::house::{House, Peer};
+use crate::house::{ByProxy, House, Peer};
 use crate::session::{self, Cookies};
 use crate::{fault, form, view};
 
@@ -333,7 +333,8 @@ pub(crate) fn person(house: &House, user: &User) -> view::Person {
 }
 
 fn lang_of(house: &House, request: &HttpRequest) -> view::Lang {
-    let cookies = Cookies::read(house, request.headers());
+    let by = request.extensions().get::<ByProxy>();
+    let cookies = Cookies::read(house, request.headers(), by);
     let params = Request::get("", request.uri().query().unwrap_or("")).params();
     cookies.lang(params.get("lang"), request.headers())
 }
@@ -348,6 +349,8 @@ pub(crate) struct Visit {
     pub(crate) lang: view::Lang,
     pub(crate) address: String,
     pub(crate) path: String,
+    /// The name of the platform's that was asked for, if it was one.
+    pub(crate) by: Option<ByProxy>,
     pub(crate) now: yufu_core::time::Timestamp,
     set_cookies: Vec<HeaderValue>,
 }
@@ -357,7 +360,8 @@ impl Visit {
     pub(crate) async fn read(house: Arc<House>, request: HttpRequest) -> Result<Self, Response> {
         let now = house.clock.now();
         let (parts, body) = request.into_parts();
-        let mut cookies = Cookies::read(&house, &parts.headers);
+        let by = parts.extensions.get::<ByProxy>().copied();
+        let mut cookies = Cookies::read(&house, &parts.headers, by.as_ref());
         let raw_query = parts.uri.query().unwrap_or("");
         let query = Request::get(
             "",
@@ -384,6 +388,7 @@ impl Visit {
         let address = session::address(&house, parts.extensions.get::<Peer>(), &parts.headers);
         Ok(Self {
             path: parts.uri.path().to_owned(),
+            by,
             headers: parts.headers,
             house,
             cookies,

@@ -9,7 +9,7 @@ use yufu_core::ticket::Scene;
 use yufu_core::user::Phone;
 
 use super::{Guard, Visit, go, html};
-use crate::{session, view};
+use crate::view;
 
 /// Where a sign-in form stands and what comes after it.
 pub(super) struct Place {
@@ -167,7 +167,7 @@ pub(super) async fn begin(visit: &mut Visit, session: &Secret, next: &str) -> Re
     if let Err(stop) = house.engine.sign_out(before.as_deref(), visit.now).await {
         return visit.stopped(stop);
     }
-    visit.set_cookie(session::session_cookie(&house, session));
+    visit.set_cookie(visit.cookies.of_session(&house, session));
     go(next)
 }
 
