@@ -7,7 +7,7 @@
   try {
     if (script && script.src) base = new URL(script.src, location.href).origin;
   } catch (e) { /* an old browser: the page's own origin */ }
-  if (/^https?:\/\/res\.wx\.qq\.com$/.test(base)) base = 'https://open.weixin.qq.com';
+  if (/^https?:\/\/res\.wx\.qq\.com$/.test(base)) base = 'https:' + '//open.weixin.qq.com';
 
   function WxLogin(options) {
     var o = options || {};

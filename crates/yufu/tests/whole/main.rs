@@ -12,6 +12,7 @@ mod handset;
 mod house;
 mod identities;
 mod launch;
+mod names;
 mod pages_http;
 mod people;
 mod policy;

@@ -1,6 +1,6 @@
 //! HTTP/1.1 to the byte.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
@@ -212,23 +212,38 @@ pub(crate) fn query(params: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
+/// What bytes go over, TLS or not.
+pub(crate) trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// A connection.
 pub(crate) struct Wire {
     port: u16,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Wire {
     pub(crate) fn to(port: u16) -> Self {
+        Self::over(port, Box::new(Self::dial(port)))
+    }
+
+    /// Over a connection that is there already.
+    pub(crate) fn over(port: u16, stream: Box<dyn Stream>) -> Self {
+        Self {
+            port,
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// A bare connection to a port of this machine.
+    pub(crate) fn dial(port: u16) -> TcpStream {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(40)))
             .unwrap();
-        Self {
-            port,
-            stream: BufReader::new(stream),
-        }
+        stream
     }
 
     pub(crate) fn ask(&mut self, ask: &Ask) -> Answer {
