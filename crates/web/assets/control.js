@@ -470,6 +470,7 @@ function drawAuto(told) {
   const fields = [
     field({ name: 'person', label: say('auto_person'), options: personOptions('–').slice(1), value: auto?.person, must: true }),
     field({ name: 'decision', label: say('auto_decision'), options: choices('decision', ['allow', 'deny', 'cancel']), value: auto?.decision ?? 'allow', must: true }),
+    field({ name: 'page', label: say('auto_page'), options: choices('page', ['skip', 'show']), value: auto?.page ?? 'skip', must: true }),
   ];
   autoForm.replaceChildren(form(fields, say('auto_do'), async (values) => drawAuto(await ask('PUT', `${API}/auto`, values))),
     on ? once('button', { label: say('auto_stop') }, async () => {

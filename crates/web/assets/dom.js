@@ -17,6 +17,15 @@ export function say(key, gaps = {}) {
 /** Whether there is such a text. */
 export const knows = (key) => key in WORDS;
 
+/** A phrase of the sandbox in the page's language: whole, by its beginning, or around its number. */
+export function phrase(kind, text) {
+  if (knows(`${kind}_${text}`)) return say(`${kind}_${text}`);
+  const [, head, tail] = /^(.*?): (.*)$/s.exec(text) ?? [];
+  if (head && knows(`${kind}_${head}`)) return say('with', { head: say(`${kind}_${head}`), tail });
+  const [, start, n] = /^(.*) (\d+)$/.exec(text) ?? [];
+  return start && knows(`${kind}_${start}`) ? `${say(`${kind}_${start}`)} ${n}` : text;
+}
+
 /** An element: `make('button.primary', { type: 'button', onclick }, 'Go')`. */
 export function make(name, attributes = {}, ...children) {
   const [tag, ...classes] = name.split('.');

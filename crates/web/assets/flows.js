@@ -2,12 +2,14 @@
 // flow that is open. The list holds thousands; only the rows that can be seen are in the page.
 
 const root = document.getElementById('flows');
-const { ask, copier, copy, icon, knows, make, Refused, say, zh } = await import(root.dataset.dom);
+const { ask, copier, copy, icon, knows, make, phrase, Refused, say, zh } = await import(root.dataset.dom);
 const { Sequence, span } = await import(root.dataset.sequence);
 
 const API = '/_sandbox/flows';
 /** How many flows are asked for at once. */
 const PAGE = 500;
+/** The most flows that are kept here. */
+const MOST = 20_000;
 /** The height of a row, as the style sheet has it. */
 const ROW = 68;
 /** Rows kept above and below what can be seen. */
@@ -123,7 +125,7 @@ function hay(flow) {
   return [id, client?.name, client?.appid, person, door, word('door', door), state, word('state', state), step, ...codes].join('\n').toLowerCase();
 }
 
-/** Takes in what came, as one piece; answers whether there was anything new. */
+/** Takes in what came, as one piece. */
 function take(summaries) {
   const added = [];
   let changed = false;
@@ -145,8 +147,9 @@ function take(summaries) {
     else if (older) order = order.concat(added);
     else order = order.concat(added).sort((a, b) => number(b) - number(a));
   }
+  // The sandbox lets the oldest go; so does the list, or it would grow for days.
+  for (const id of order.splice(MOST)) flows.delete(id);
   if (changed) sift();
-  return changed;
 }
 
 /** The apps and people that were seen, for the filter. */
@@ -254,7 +257,7 @@ function spoken(flow) {
   return parts.filter(Boolean).join(', ');
 }
 
-const step = ({ step }) => word('step', step);
+const step = ({ step }) => phrase('step', step);
 
 function fill(slot, id, i) {
   const { flow } = flows.get(id);
@@ -647,6 +650,7 @@ function listen() {
     take(summaries);
     if (current && summaries.some(({ id }) => id === current)) load();
   });
+  stream.addEventListener('cleared', empty);
   stream.addEventListener('hint', (event) => hint(JSON.parse(event.data)));
   stream.addEventListener('error', () => {
     state('lost');

@@ -2,7 +2,7 @@
 // An arrow opens what went over the wire; a value that was made unreadable can be followed by its
 // mark, which is the same wherever the value was.
 
-const { icon, knows, make, say, zh, copier } = await import(document.getElementById('flows').dataset.dom);
+const { copier, icon, knows, make, phrase, say, zh } = await import(document.getElementById('flows').dataset.dom);
 
 const LANES = ['user', 'app', 'browser', 'backend', 'platform'];
 /** A value that was taken out: its kind, and a mark that is the same for the same value. */
@@ -263,7 +263,7 @@ export class Sequence {
   }
 
   #row(arrow, findings, lanes, before) {
-    const isNote = !arrow.request;
+    const isNote = !arrow.request && !arrow.presumed;
     const [a, b] = [lanes.indexOf(arrow.from), lanes.indexOf(arrow.to)];
     const at = (lane) => ((lane + 0.5) / lanes.length) * 100;
     const [low, high] = [Math.min(a, b), Math.max(a, b)];
@@ -272,12 +272,12 @@ export class Sequence {
     const since = arrow.at - this.#flow.at;
     const gap = before ? Math.max(0, arrow.at - before.at) : 0;
     const row = make('li', {
-      class: `row ${way} ${side}${isNote ? ' noted' : ''}${arrow.ok ? '' : ' wrong'}`, 'data-n': arrow.n,
+      class: `row ${way} ${side}${isNote ? ' noted' : ''}${arrow.presumed ? ' presumed' : ''}${arrow.ok ? '' : ' wrong'}`, 'data-n': arrow.n,
       '--low': `${at(low)}%`, '--high': `${at(high)}%`, '--rest': `${gap > GAP_MS ? 0 : Math.round((gap / GAP_MS) * 36)}px`,
     });
     if (gap > GAP_MS) row.append(make('p.gap', {}, make('span', {}, say('later', { span: span(gap) }))));
-    row.append(isNote ? this.#note(arrow, since) : this.#arrow(arrow, since));
-    if (!isNote) {
+    row.append(arrow.request ? this.#arrow(arrow, since) : this.#note(arrow, since));
+    if (arrow.request) {
       const panel = make('div.panel', { id: `panel-${arrow.n}`, hidden: !this.#open.has(arrow.n) });
       if (this.#open.has(arrow.n)) panel.append(requestPart(arrow.request), answerPart(arrow));
       row.append(panel);
@@ -289,10 +289,9 @@ export class Sequence {
   #label(arrow) {
     const [verb, ...path] = arrow.label.split(' ');
     const isCall = /^[A-Z]+$/.test(verb) && path.length > 0;
-    const word = knows(`note_${arrow.label}`) ? say(`note_${arrow.label}`) : arrow.label;
-    const aside = arrow.note && arrow.note !== arrow.label ? (knows(`note_${arrow.note}`) ? say(`note_${arrow.note}`) : arrow.note) : '';
+    const aside = arrow.note && arrow.note !== arrow.label ? phrase('note', arrow.note) : '';
     return make('span.label', {},
-      isCall ? [make('span.verb', {}, verb), make('span.path', {}, path.join(' '))] : make('span.word', {}, word),
+      isCall ? [make('span.verb', {}, verb), make('span.path', {}, path.join(' '))] : make('span.word', {}, phrase('note', arrow.label)),
       arrow.count > 1 ? make('span.times', { title: say('times', { n: arrow.count }) }, `×${arrow.count}`) : null,
       aside ? make('span.aside-word', {}, aside) : null,
       (arrow.faults ?? []).map((fault) => make('span.fault', { title: say('fault') }, icon('bolt'), fault)));
@@ -324,7 +323,7 @@ export class Sequence {
       ? make('a', { href: `/flows/facts/${fact[1]}/${fact[2]}`, target: '_blank', rel: 'noopener' }, `${fact[1]} §${fact[2]}`)
       : finding.source ?? '';
     return make(`article.finding.${finding.severity}`, { 'data-code': finding.code, tabindex: -1, 'aria-label': `${say(finding.severity)}: ${told(finding, 'title')}` },
-      make('h3', {}, icon(SIGNS[finding.severity] ?? 'note'), make('span.kind', {}, say(finding.severity)), make('span', {}, told(finding, 'title'))),
+      make('h3', {}, icon(SIGNS[finding.severity] ?? 'note'), make('span.kind', {}, say(finding.severity)), make('span', {}, told(finding, 'title')), finding.said ? make('code.said-of', {}, marked(finding.said)) : null),
       make('p', {}, marked(told(finding, 'why'))),
       make('p.fix', {}, make('b', {}, say('fix')), ' ', marked(told(finding, 'fix'))),
       make('p.foot', {}, make('span', {}, say('source'), ' ', source), make('code', {}, finding.code),

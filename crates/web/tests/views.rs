@@ -442,7 +442,7 @@ fn scripts_say_what_is_written_down_and_nothing_is_left_over() {
         std::str::from_utf8(asset.bytes).expect("text")
     };
     // Keys that are put together from a value: `state_open`.
-    const MADE: [&str; 17] = [
+    const MADE: &[&str] = &[
         "state_",
         "door_",
         "note_",
@@ -460,6 +460,8 @@ fn scripts_say_what_is_written_down_and_nothing_is_left_over() {
         "decision_",
         "event_",
         "people",
+        "step_",
+        "page_",
     ];
     for (words, scripts) in [
         (view::FLOW_WORDS, vec!["dom.js", "flows.js", "sequence.js"]),
