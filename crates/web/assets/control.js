@@ -507,10 +507,10 @@ const snapshotList = make('ul.faults');
 async function snapshots() {
   const told = listed(await ask('GET', `${API}/snapshots`), 'snapshots');
   const rows = told.map((one) => {
-    const { name, at } = typeof one === 'string' ? { name: one } : one;
+    const { name, taken } = one;
     const path = `${API}/snapshots/${part(name)}`;
     return make('li.fault-row', { 'data-snapshot': name }, icon('down'),
-      make('div', {}, make('b', {}, name), at ? make('small', {}, new Date(at).toLocaleString(document.documentElement.lang)) : null),
+      make('div', {}, make('b', {}, name), taken ? make('small', {}, new Date(taken).toLocaleString(document.documentElement.lang)) : null),
       twice(say('restore'), say('restore_sure'), async () => {
         await ask('POST', `${path}/restore`, {});
         await all();
