@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::launch::browser::{self, OpenOptions};
+use crate::launch::ca::{self, CaOptions};
 use crate::launch::run::{self, RunOptions};
 
 /// Starting other programs.
@@ -11,13 +13,16 @@ use crate::launch::run::{self, RunOptions};
 pub(crate) enum LaunchCommand {
     /// Runs a command so that its own code reaches the sandbox instead of WeChat, QQ and Weibo.
     Run(RunOptions),
+    /// Opens a browser for which the platform's names are the sandbox.
+    Open(OpenOptions),
     /// Prints the certificate of the sandbox's authority.
-    Ca,
+    Ca(CaOptions),
 }
 
 pub(crate) async fn run(command: LaunchCommand) -> Result<ExitCode, String> {
     match command {
         LaunchCommand::Run(options) => Ok(run::run(options).await),
-        LaunchCommand::Ca => Err("there is no sandbox running".to_owned()),
+        LaunchCommand::Open(options) => browser::open(options).await,
+        LaunchCommand::Ca(options) => ca::print(options).await,
     }
 }

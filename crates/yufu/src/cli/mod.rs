@@ -221,6 +221,7 @@ async fn execute(command: Command) -> Result<ExitCode, String> {
                 gate_port: dev.gate_port,
                 data: dev.data,
                 json: dev.json,
+                lent: false,
                 until_stdin_closes: dev.until_stdin_closes,
                 poll_hold: dev.poll_hold,
                 max_pages: dev.max_pages,

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use yufu_web::clock;
 
 use super::rest::Client;
 use crate::cli::variable;
@@ -38,14 +37,20 @@ pub struct Ready {
     pub gate: String,
     /// The certificate of the authority.
     pub ca: PathBuf,
+    /// What Chromium calls the authority by: base64 of SHA-256 over the intermediate's key.
+    #[serde(default)]
+    pub spki: String,
     /// The folder of the data.
     pub data_dir: PathBuf,
     /// The process.
     #[serde(default)]
     pub pid: u32,
-    /// When it was ready, in real milliseconds.
+    /// When it was begun, in real milliseconds.
     #[serde(default)]
     pub began: i64,
+    /// Whether it ends with the command of a `yufu run`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lent: bool,
     /// The seeded clients, with their secrets.
     #[serde(default)]
     pub clients: Vec<SeededClient>,
@@ -181,17 +186,20 @@ pub struct Which {
 /// # Errors
 /// In the user's words, with what to do.
 pub async fn find(which: &Which) -> Result<Ready, String> {
-    search(which).await?.ok_or_else(|| {
+    search(which, |_| true).await?.ok_or_else(|| {
         "no sandbox is running here.\n  Start one with: yufu dev (or name one with --sandbox URL)"
             .to_owned()
     })
 }
 
-/// Finds the sandbox that is meant, or none when none was named and none runs.
+/// Finds the sandbox that is meant, or none when none was named and none runs that will do.
 ///
 /// # Errors
 /// In the user's words: the one that was named is not there.
-pub async fn search(which: &Which) -> Result<Option<Ready>, String> {
+pub async fn search(
+    which: &Which,
+    will_do: impl Fn(&Ready) -> bool,
+) -> Result<Option<Ready>, String> {
     if let Some(named) = &which.sandbox {
         return named_by(named, "--sandbox").await.map(Some);
     }
@@ -200,7 +208,7 @@ pub async fn search(which: &Which) -> Result<Option<Ready>, String> {
     }
     let mut living = Vec::new();
     for ready in published(&folders()) {
-        if ready.lives().await {
+        if will_do(&ready) && ready.lives().await {
             living.push(ready);
         }
     }
@@ -302,11 +310,6 @@ fn published(folders: &[PathBuf]) -> Vec<Ready> {
         }
     }
     all
-}
-
-/// The moment at which a sandbox says that it is ready.
-pub fn now() -> i64 {
-    clock::real().0
 }
 
 #[cfg(test)]

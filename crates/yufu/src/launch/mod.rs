@@ -1,9 +1,14 @@
 //! Starting other programs so that they reach the sandbox unchanged: `yufu run`, `yufu open`.
 
+pub mod browser;
+pub mod ca;
+pub mod calls;
 pub mod child;
 pub mod environment;
 pub mod found;
+pub mod hint;
 pub mod keystore;
+pub mod ledger;
 pub mod rest;
 pub mod roots;
 pub mod run;

@@ -50,11 +50,11 @@
       if (!copy) return undefined;
       const list = [copy, ...first.slice(1)];
       for (const mark of Object.getOwnPropertySymbols(first)) list[mark] = first[mark];
-      return { args: [list, ...args.slice(1)], host: first[0].host };
+      return { args: [list, ...args.slice(1)], host: first[0].host, named: first[0].servername };
     }
     if (typeof first === 'object') {
       const copy = led(first);
-      return copy && { args: [copy, ...args.slice(1)], host: first.host };
+      return copy && { args: [copy, ...args.slice(1)], host: first.host, named: first.servername };
     }
     const port = instead(args[1], first, undefined);
     return port === undefined ? undefined : { args: [port, loopback, ...args.slice(2)], host: args[1] };
@@ -68,9 +68,12 @@
       change = undefined; // what cannot be read goes where it would have gone
     }
     if (!change) return Reflect.apply(former, this, args);
+    if (typeof change.host !== 'string') return Reflect.apply(former, this, change.args);
+    // Whoever opens TLS without saying for which name is given the platform's certificate there.
+    if (!change.named && typeof this.setServername === 'function') this.setServername(change.host);
     const answer = Reflect.apply(former, this, change.args);
     // TLS over a socket that is connected already checks the certificate against this name.
-    if (typeof change.host === 'string') this._host = change.host;
+    this._host = change.host;
     return answer;
   }
   Object.defineProperty(connect, Symbol.for('yufu.gate'), { value: gate });

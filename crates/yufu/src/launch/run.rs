@@ -3,14 +3,17 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use yufu_web::clock;
 
 use super::child::{self, Signals};
 use super::environment::{Before, Plan, Target, plan};
 use super::found::{self, Ready, Which};
-use super::roots;
+use super::rest::Client;
+use super::{roots, runtime};
 use crate::cli::variable;
 use crate::sandbox::{self, DevOptions, Folder, Running, write_private};
 
@@ -18,6 +21,10 @@ use crate::sandbox::{self, DevOptions, Folder, Running, write_private};
 const OUR_FAULT: u8 = 125;
 /// How long the sandbox's own end may hold the command's status up.
 const ENDING: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether there is something to say, and how many times at most.
+const BETWEEN: Duration = Duration::from_secs(2);
+const LOOKS: u32 = 60;
 
 /// How `yufu run` was asked to run.
 #[derive(clap::Args, Debug)]
@@ -55,7 +62,8 @@ async fn launch(options: RunOptions) -> Result<ExitCode, String> {
     let signals = Signals::hear()?;
     let joined = match options.fresh || options.data.is_some() {
         true => None,
-        false => found::search(&options.which).await?,
+        // One that was started for another command ends with that command.
+        false => found::search(&options.which, |ready| !ready.lent).await?,
     };
     let own = match joined {
         Some(_) => None,
@@ -88,6 +96,7 @@ fn own_options(options: &RunOptions) -> DevOptions {
         gate_port: None,
         data: options.data.clone(),
         json: true,
+        lent: true,
         until_stdin_closes: false,
         poll_hold: None,
         max_pages: None,
@@ -117,14 +126,81 @@ async fn below(
         "yufu: {how} the sandbox {0}; watch it: {0}/flows?token={1}",
         ready.platform, ready.token
     );
+    let watch = Watch::begin(options, ready, child.id().unwrap_or(0));
+    let watching = tokio::spawn(watch.clone().look());
     let ended = loop {
         tokio::select! {
             ended = child.wait() => break ended,
             signal = signals.next() => child::tell(&child, signal),
         }
     };
+    watching.abort();
+    watch.end().await;
     let ended = ended.map_err(|error| format!("the command was lost: {error}"))?;
     Ok(ExitCode::from(child::status(ended)))
+}
+
+/// Tells the sandbox of the command, and the person why nothing of it arrives there.
+#[derive(Clone)]
+struct Watch {
+    client: Client,
+    started: Value,
+    id: Arc<OnceLock<String>>,
+}
+
+impl Watch {
+    fn begin(options: &RunOptions, ready: &Ready, pid: u32) -> Self {
+        let words = options.command.iter();
+        let words: Vec<String> = words.map(|it| it.to_string_lossy().into_owned()).collect();
+        let runtime = runtime::of(&words, &runtime::beginning);
+        let command = label(&words);
+        Self {
+            client: ready.client(),
+            started: json!({"pid": pid, "command": command, "runtime": runtime, "net": false}),
+            id: Arc::default(),
+        }
+    }
+
+    /// Says one hint at most. That nothing can be told of a command is no reason to disturb it.
+    async fn look(self) {
+        let told = self.client.post("/_sandbox/launches", &self.started).await;
+        let id = told.ok().and_then(|it| Some(it["id"].as_str()?.to_owned()));
+        let Some(id) = id else { return };
+        let id = self.id.get_or_init(|| id);
+        for _ in 0..LOOKS {
+            tokio::time::sleep(BETWEEN).await;
+            let Ok(all) = self.client.get("/_sandbox/launches").await else {
+                continue;
+            };
+            let mut launches = all["launches"].as_array().into_iter().flatten();
+            let hint = launches.find(|it| it["id"] == **id).map(|it| &it["hint"]);
+            let text = |key: &str| hint.and_then(|hint| hint[key].as_str());
+            if let (Some(title), Some(remedy)) = (text("title"), text("remedy")) {
+                eprintln!("yufu: {title}\n  {remedy}");
+                return;
+            }
+        }
+    }
+
+    async fn end(self) {
+        if let Some(id) = self.id.get() {
+            let path = format!("/_sandbox/launches/{id}/ended");
+            let nothing = json!({});
+            let told = self.client.post(&path, &nothing);
+            let _ = tokio::time::timeout(ENDING, told).await;
+        }
+    }
+}
+
+/// The first words of a command: its flags may hold secrets.
+fn label(words: &[String]) -> String {
+    let name = words.first().and_then(|it| it.rsplit('/').next());
+    let next = words
+        .get(1)
+        .filter(|it| !it.starts_with('-') && !it.contains('='));
+    let words = [name, next.map(String::as_str)];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    words.join(" ").chars().take(80).collect()
 }
 
 /// Plans the environment, and writes its files.
@@ -167,5 +243,24 @@ async fn certificate(ready: &Ready) -> Result<String, String> {
     match std::fs::read_to_string(&ready.ca) {
         Ok(text) => Ok(text),
         Err(_) => ready.client().text("/_sandbox/ca.pem").await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_of_by_its_first_words() {
+        let of = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            label(&words)
+        };
+        assert_eq!(
+            of("/usr/bin/python3 app.py --secret s3cret"),
+            "python3 app.py"
+        );
+        assert_eq!(of("app --token=abc"), "app");
+        assert_eq!(of("env TOKEN=abc node x.js"), "env");
     }
 }

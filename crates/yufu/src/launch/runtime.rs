@@ -1,6 +1,7 @@
 //! What a command is written in, as far as its words tell: each runtime has its own way to a proxy
 //! and to its roots, and its own remedy when it does not take the one that is offered.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,20 @@ pub enum Runtime {
     #[default]
     #[serde(other)]
     Unknown,
+}
+
+impl Runtime {
+    /// Their words, in their order.
+    pub const WORDS: &'static [&'static str] = &[
+        "node", "bun", "deno", "python", "java", "go", "rust", "ruby", "php", "dotnet", "curl",
+        "browser", "unknown",
+    ];
+
+    /// Reads a word.
+    pub fn parse(word: &str) -> Self {
+        let word = serde_json::Value::from(word);
+        serde_json::from_value(word).unwrap_or_default()
+    }
 }
 
 /// Programs by name, without a version at the end.
@@ -211,6 +226,14 @@ pub fn of(command: &[String], read: &dyn Fn(&Path) -> Option<String>) -> Runtime
     Runtime::Unknown
 }
 
+/// The beginning of a file.
+pub fn beginning(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).ok()?;
+    file.take(4096).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn shell<'a>(
     words: &mut impl Iterator<Item = &'a str>,
     read: &dyn Fn(&Path) -> Option<String>,
@@ -272,6 +295,14 @@ fn program(name: &str) -> Option<Runtime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_word_is_read_and_written() {
+        for word in Runtime::WORDS {
+            assert_eq!(serde_json::json!(Runtime::parse(word)), *word);
+        }
+        assert_eq!(Runtime::parse("cobol"), Runtime::Unknown);
+    }
 
     #[test]
     fn a_runtime_is_known_by_the_words_of_the_command() {

@@ -27,7 +27,7 @@ use yufu_core::keyring::MasterKey;
 use yufu_core::secret::Secret;
 use yufu_core::time::Lifetime;
 use yufu_store::{Options, SqliteStore};
-use yufu_web::clock::Clock;
+use yufu_web::clock::{self, Clock};
 use yufu_web::dev::{Dev, Inbox};
 use yufu_web::house::Front;
 use yufu_web::{House, router, view};
@@ -35,6 +35,7 @@ use yufu_web::{House, router, view};
 use crate::courier::{self, Delivery};
 use crate::home::Home;
 use crate::launch::found::{self, Published, Ready};
+use crate::launch::ledger::Ledger;
 use crate::ports::SystemEntropy;
 use crate::serve::{Ground, OpenRole};
 use crate::{home, listen, login, serve, sweeper};
@@ -66,6 +67,8 @@ pub struct DevOptions {
     pub data: Option<PathBuf>,
     /// Print one line of JSON when ready.
     pub json: bool,
+    /// It is for one command, and ends with it.
+    pub lent: bool,
     /// Stop when the standard input ends.
     pub until_stdin_closes: bool,
     /// Seconds that a poll is held, to make tests quick.
@@ -373,20 +376,25 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         login_store: login.store.clone(),
         clock: ground.clock.clone(),
         inbox,
-        world: std::sync::RwLock::new(world.clone()),
+        world: std::sync::RwLock::new(world),
+        began: clock::real(),
         token,
         addresses,
         folder: folder.path.clone(),
         authority,
         ca,
         traffic: Arc::default(),
+        launches: Ledger::default(),
         faults: fault::Desk::default(),
         flows: flow::Book::default(),
         auto: std::sync::Mutex::default(),
         phones: hand::Phones::default(),
         screens: screens::Screens::default(),
     });
-    let ready = ready(&sandbox, world);
+    let ready = Ready {
+        lent: options.lent,
+        ..ready(&sandbox)
+    };
     let open = platform
         .router
         .clone()
@@ -396,6 +404,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
     // Under the platform's own names there is the platform and nothing of the sandbox's.
     let named = guard::around(platform.router.clone(), &keeper);
+    let named = screens::watch(named, &sandbox);
     let parts = proxy::Parts {
         platform: tap::around(named, &sandbox, Behind::Platform),
         own: doors.proxy.address,
@@ -525,8 +534,10 @@ async fn stdin_closes() {
 }
 
 /// What a sandbox says of itself.
-fn ready(sandbox: &Sandbox, world: World) -> Ready {
+pub(crate) fn ready(sandbox: &Sandbox) -> Ready {
     let addresses = &sandbox.addresses;
+    let world = sandbox.world.read();
+    let world = world.unwrap_or_else(std::sync::PoisonError::into_inner);
     Ready {
         platform: addresses.platform.clone(),
         app: addresses.app.clone(),
@@ -535,11 +546,13 @@ fn ready(sandbox: &Sandbox, world: World) -> Ready {
         proxy: format!("http://{}", addresses.proxy),
         gate: addresses.gate.to_string(),
         ca: sandbox.ca.root.clone(),
+        spki: sandbox.authority.spki_sha256_base64(),
         data_dir: sandbox.folder.clone(),
         pid: std::process::id(),
-        began: found::now(),
-        clients: world.clients,
-        people: world.people,
+        began: sandbox.began.0,
+        lent: false,
+        clients: world.clients.clone(),
+        people: world.people.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use yufu_core::id::UserId;
 use yufu_core::secret::Secret;
+use yufu_core::time::Timestamp;
 use yufu_store::SqliteStore;
 use yufu_web::House;
 use yufu_web::clock::Clock;
@@ -18,6 +19,7 @@ use super::flow::Book;
 use super::hand::Phones;
 use super::proxy::traffic::Traffic;
 use super::screens::Screens;
+use crate::launch::ledger::Ledger;
 
 /// The addresses of a run.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Sandbox {
     pub inbox: Arc<Inbox>,
     /// The people and clients.
     pub world: RwLock<World>,
+    /// When it was begun, in real time.
+    pub began: Timestamp,
     /// What opens `/_sandbox`, the inbox and the phone: drawn for this run.
     pub token: Secret,
     /// Where everything answers.
@@ -60,6 +64,8 @@ pub struct Sandbox {
     pub ca: Files,
     /// What came by the proxy and the gate.
     pub traffic: Arc<Traffic>,
+    /// The programs that were started to reach it.
+    pub launches: Ledger,
     /// The faults that are played.
     pub faults: Desk,
     /// The flows.

@@ -26,7 +26,7 @@ fn the_line_has_the_documented_keys_and_no_others() {
         keys(line),
         [
             "app", "began", "ca", "clients", "data_dir", "gate", "login", "people", "pid",
-            "platform", "proxy", "token"
+            "platform", "proxy", "spki", "token"
         ]
     );
     let clients = line["clients"].as_array().unwrap();

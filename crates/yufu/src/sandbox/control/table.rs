@@ -41,7 +41,12 @@ use crate::read::Table;
 use crate::sandbox::state::Sandbox;
 
 /// The rows of every room.
-const TABLES: &[&[Endpoint]] = &[glance::ROWS, handset::ROWS, document::ROWS];
+const TABLES: &[&[Endpoint]] = &[
+    glance::ROWS,
+    handset::ROWS,
+    crate::launch::calls::ROWS,
+    document::ROWS,
+];
 
 /// Every call of the control.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
