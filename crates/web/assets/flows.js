@@ -587,21 +587,33 @@ function empty() {
   write(false);
 }
 
-/* Hints: why nothing arrives. */
+/* Hints: why nothing arrives of a program that was started. */
 
 const dismissed = new Set();
-function hint(told) {
+
+function hint(told, command) {
   const id = `${told.launch ?? ''} ${told.code ?? told.title}`;
-  if (dismissed.has(id)) return;
-  const of = (key) => (zh && told[`${key}_zh`]) || told[key];
-  const remedy = of('remedy');
-  const banner = make('article.hint-banner', { 'data-hint': id, role: 'status' }, icon('warning'),
-    make('div', {}, make('h2', {}, of('title') ?? of('text')), of('why') ? make('p', {}, of('why')) : null,
-      remedy ? make('p.command', {}, make('code', {}, remedy), copier('button.quiet.small', say('copy'), remedy)) : null),
-    make('button.quiet.small', { type: 'button', 'aria-label': say('dismiss'), onclick: () => { dismissed.add(id); banner.remove(); } }, icon('cross')));
   const there = [...hints.children].find((one) => one.dataset.hint === id);
-  if (there) there.replaceWith(banner);
-  else hints.append(banner);
+  if (dismissed.has(id) || there) return id;
+  const of = (key) => (zh && told[`${key}_zh`]) || told[key] || '';
+  const remedy = of('remedy');
+  const isCommand = /^[\w./=-]+( \S+){0,6}$/.test(remedy);
+  // The remedy for every program, as it is typed for this one.
+  const typed = isCommand ? remedy : command && /yufu run --net -- …/.test(remedy) ? `yufu run --net -- ${command}` : null;
+  const banner = make('article.hint-banner', { 'data-hint': id, role: 'status' }, icon('warning'),
+    make('div', {}, make('h2', {}, of('title')), command ? make('p', {}, make('code', {}, command)) : null,
+      isCommand ? null : make('p', {}, remedy.split(/(`[^`]+`|yufu (?:run|open|ca)(?: --?\w[\w-]*)*(?: …| URL)?)/).map((part, i) => (i % 2 ? make('code', {}, part.replaceAll('`', '')) : part))),
+      typed ? make('p.command', {}, make('code', {}, typed), copier('button.quiet.small', say('copy'), typed)) : null),
+    make('button.quiet.small', { type: 'button', 'aria-label': say('dismiss'), onclick: () => { dismissed.add(id); banner.remove(); } }, icon('cross')));
+  hints.append(banner);
+  return id;
+}
+
+/** Looks at what was started; a hint goes when its reason has gone. */
+async function launches() {
+  const told = await ask('GET', '/_sandbox/launches');
+  const now = (told?.launches ?? []).filter((one) => one.hint && !one.ended).map((one) => hint({ ...one.hint, launch: one.id }, one.command));
+  for (const banner of [...hints.children]) if (!now.includes(banner.dataset.hint)) banner.remove();
 }
 
 /* The stream. */
@@ -651,7 +663,7 @@ function listen() {
     if (current && summaries.some(({ id }) => id === current)) load();
   });
   stream.addEventListener('cleared', empty);
-  stream.addEventListener('hint', (event) => hint(JSON.parse(event.data)));
+  stream.addEventListener('hint', () => launches().catch(() => {}));
   stream.addEventListener('error', () => {
     state('lost');
     // A browser tries again by itself, except after an answer that is no stream.
@@ -682,4 +694,5 @@ read();
 write(false);
 state('waits');
 listen();
-ask('GET', '/_sandbox/launches').then((told) => (told?.hints ?? []).forEach(hint), () => {});
+launches().catch(() => {});
+setInterval(() => !document.hidden && launches().catch(() => {}), 5000);
