@@ -285,3 +285,47 @@ test('shots: whose account is it, and a device that was logged out', async (t) =
   await other.waitForSelector('button[value=other]');
   await shoot(t, other, 'rooms-prove.phone');
 });
+
+for (const name of ['desktop', 'desktop.dark', 'phone']) {
+  test(`shots: the flows (${name})`, async (t) => {
+    const { house } = t;
+    // Some logins: one that is refused, one from an app, one that waits, and one by QR code whose
+    // code is redeemed a second time.
+    const other = await t.page(view('desktop'));
+    await start(other, house, 'page');
+    await signIn(other, house.person('wei'));
+    await other.click(sel.deny);
+    await other.waitForURL(/\/callback\/page\?/);
+    await start(other, house, 'native');
+    await other.waitForSelector(sel.consent);
+    await other.click(sel.allow);
+    await other.waitForURL(/\/oauth\?/);
+    await other.click('a.primary[href^="/native/finish"]');
+    await other.waitForURL(`${house.app}/bind`);
+    const waiting = await t.page(view('desktop'));
+    await start(waiting, house, 'scan');
+    const [desktop, phone] = [await t.page(view('desktop')), await t.page(view('phone'))];
+    let code;
+    desktop.on('request', (request) => (code ??= new URL(request.url()).searchParams.get('code')));
+    await start(desktop, house, 'scan');
+    await phone.goto((await confirmAddress(desktop, house)).address);
+    await desktop.waitForSelector('#wx_after_scan:visible');
+    await signIn(phone, house.person('mei'));
+    await phone.click(sel.allow);
+    await desktop.waitForURL(`${house.app}/bind`);
+    const { appid, secret } = house.client('website');
+    const query = new URLSearchParams({ appid, secret, code, grant_type: 'authorization_code' });
+    await fetch(`${house.platform}/sns/oauth2/access_token?${query}`, { headers: { 'user-agent': 'node' } });
+
+    const page = await t.page(view(name));
+    await page.goto(`${house.platform}/flows?flow=latest`);
+    await page.waitForSelector('.row .finding');
+    await page.waitForSelector('.live[data-live=on]');
+    await page.evaluate(() => (document.querySelector('.reading').scrollTop = 0));
+    await shoot(t, page, `flows.${name}`);
+    if (name !== 'phone') return;
+    await page.click('.leave');
+    await page.waitForSelector('.pane:visible');
+    await shoot(t, page, 'flows-list.phone');
+  });
+}

@@ -602,7 +602,7 @@ function hint(told, command) {
   const typed = isCommand ? remedy : command && /yufu run --net -- …/.test(remedy) ? `yufu run --net -- ${command}` : null;
   const banner = make('article.hint-banner', { 'data-hint': id, role: 'status' }, icon('warning'),
     make('div', {}, make('h2', {}, of('title')), command ? make('p', {}, make('code', {}, command)) : null,
-      isCommand ? null : make('p', {}, remedy.split(/(`[^`]+`|yufu (?:run|open|ca)(?: --?\w[\w-]*)*(?: …| URL)?)/).map((part, i) => (i % 2 ? make('code', {}, part.replaceAll('`', '')) : part))),
+      isCommand ? null : make('p', {}, remedy.split(/(`[^`]+`|yufu (?:run|open|ca)(?: (?:--[\w-]*|URL|…))*)/).map((part, i) => (i % 2 ? make('code', {}, part.replaceAll('`', '')) : part))),
       typed ? make('p.command', {}, make('code', {}, typed), copier('button.quiet.small', say('copy'), typed)) : null),
     make('button.quiet.small', { type: 'button', 'aria-label': say('dismiss'), onclick: () => { dismissed.add(id); banner.remove(); } }, icon('cross')));
   hints.append(banner);

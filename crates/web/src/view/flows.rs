@@ -90,7 +90,7 @@ pub const FLOW_WORDS: &[Word] = &[
     ("clear_sure", "清空这 {n} 条？", "Clear all {n}?"),
     ("live_waits", "连接中…", "Connecting…"),
     ("live_on", "实时", "Live"),
-    ("live_lost", "已断开，正在重连…", "Lost, trying again…"),
+    ("live_lost", "正在重连…", "Reconnecting…"),
     (
         "live_locked",
         "沙箱已重启：请从终端重新打开",
