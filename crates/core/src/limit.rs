@@ -94,6 +94,11 @@ impl Limiter {
         Ok(())
     }
 
+    /// Forgets everything.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Table::default();
+    }
+
     /// Takes an attempt back because it succeeded.
     pub fn forgive(&self, key: &str, rate: Rate, now: Timestamp) {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,6 +120,17 @@ mod tests {
         burst: 3,
         each: Lifetime::seconds(60),
     };
+
+    #[test]
+    fn what_is_forgotten_was_never_counted() {
+        let (limiter, now) = (Limiter::default(), Timestamp(0));
+        for _ in 0..RATE.burst {
+            limiter.attempt("k", RATE, now).unwrap();
+        }
+        limiter.attempt("k", RATE, now).unwrap_err();
+        limiter.forget();
+        limiter.attempt("k", RATE, now).unwrap();
+    }
 
     #[test]
     fn a_burst_is_allowed_then_one_per_interval() {

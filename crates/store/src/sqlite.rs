@@ -137,12 +137,10 @@ impl SqliteStore {
     ///
     /// # Errors
     /// In words; an older file stays as it was.
-    pub fn snapshot(
-        &self,
-        to: &Path,
-    ) -> impl Future<Output = Result<(), CopyError>> + Send + 'static {
+    pub fn snapshot(&self, to: &Path) -> impl Future<Output = Result<(), CopyError>> + use<> {
+        let (answer, heard) = oneshot::channel();
         let to = to.to_owned();
-        self.ask(|answer| Order::Copy { to, answer })
+        copied(self.order(Order::Copy { to, answer }), heard)
     }
 
     /// Replaces everything by what a file of [`SqliteStore::snapshot`] holds, in one transaction:
@@ -154,21 +152,9 @@ impl SqliteStore {
     /// # Errors
     /// In words; nothing was changed.
     pub async fn restore(&self, from: &Path) -> Result<(), CopyError> {
-        let from = from.to_owned();
-        self.ask(|answer| Order::PutBack { from, answer }).await
-    }
-
-    fn ask(
-        &self,
-        order: impl FnOnce(oneshot::Sender<Result<(), CopyError>>) -> Order,
-    ) -> impl Future<Output = Result<(), CopyError>> + Send + 'static {
         let (answer, heard) = oneshot::channel();
-        let ordered = self.order(order(answer));
-        async move {
-            ordered?;
-            let gone = |_| Err(Fault::new("the store's writer is gone").into());
-            heard.await.unwrap_or_else(gone)
-        }
+        let from = from.to_owned();
+        copied(self.order(Order::PutBack { from, answer }), heard).await
     }
 
     /// How much was written so far.
@@ -210,6 +196,16 @@ impl SqliteStore {
             })
         })
     }
+}
+
+/// What the writer says of a copy.
+async fn copied(
+    ordered: Result<(), Fault>,
+    heard: oneshot::Receiver<Result<(), CopyError>>,
+) -> Result<(), CopyError> {
+    ordered?;
+    let gone = |_| Err(Fault::new("the store's writer is gone").into());
+    heard.await.unwrap_or_else(gone)
 }
 
 #[async_trait]

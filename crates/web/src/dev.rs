@@ -46,6 +46,11 @@ impl Inbox {
         letters.truncate(KEPT);
     }
 
+    /// Puts other letters in the place of all; the newest comes first.
+    pub fn replace(&self, letters: Vec<Letter>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = letters.into();
+    }
+
     /// The letters, newest first.
     pub fn letters(&self) -> Vec<Letter> {
         let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,6 @@ use yufu_web::api::upstream::{UpstreamAccess, UpstreamSettings, Upstreams};
 use yufu_web::api::{
     Arrivals, LoginFront, LoginHouse, LoginPorts, ReceiptKind, Service, Statuses, login_router,
 };
-use yufu_web::clock::Clock;
 use yufu_web::dev::Inbox;
 use yufu_web::fetch::Fetch;
 
@@ -56,7 +55,11 @@ pub async fn role(
         ground.clock.now(),
     )
     .await?;
-    let ports = ports(&login, &fetch, &ground.clock, dev.is_some());
+    let emulator = dev.as_ref().map(|_| {
+        let clock = ground.clock.clone();
+        Arc::new(Emulator::new(clock))
+    });
+    let ports = ports(&login, &fetch, emulator.clone());
     let front = front(&login, port, dev.is_some());
     let upstreams = Arc::new(upstreams(&login.upstreams, &fetch));
     let mut gateways = Gateways::new(
@@ -89,12 +92,16 @@ pub async fn role(
         tokio::spawn(chores::keys(engine.clone(), clock.clone(), closing())),
         tokio::spawn(chores::ends(engine.clone(), clock.clone(), closing())),
         tokio::spawn(chores::profiles(
-            engine,
+            engine.clone(),
             upstreams.clone(),
             clock.clone(),
             closing(),
         )),
-        tokio::spawn(chores::alerts(home.store.clone(), upstreams, closing())),
+        tokio::spawn(chores::alerts(
+            home.store.clone(),
+            upstreams.clone(),
+            closing(),
+        )),
         tokio::spawn(courier::notices::run(
             home.store.clone(),
             login.webhooks,
@@ -106,6 +113,13 @@ pub async fn role(
     let (closed, finished) = (house.clone(), house.clone());
     Ok(OpenRole {
         store: home.store,
+        engine,
+        forget: Arc::new(move || {
+            upstreams.forget();
+            if let Some(emulator) = &emulator {
+                emulator.forget();
+            }
+        }),
         router: login_router(house),
         workers,
         close: Box::new(move || closed.close()),
@@ -157,8 +171,7 @@ fn upstreams(apps: &[config::Upstream], fetch: &Arc<dyn Fetch>) -> Upstreams {
 }
 
 /// Who else is asked. In development, whoever is not named is emulated.
-fn ports(login: &Login, fetch: &Arc<dyn Fetch>, clock: &Arc<Clock>, is_dev: bool) -> LoginPorts {
-    let emulator = is_dev.then(|| Arc::new(Emulator::new(clock.clone())));
+fn ports(login: &Login, fetch: &Arc<dyn Fetch>, emulator: Option<Arc<Emulator>>) -> LoginPorts {
     let asked = |peer: &Option<Peer>| {
         let peer = peer.clone();
         peer.map(|peer| Arc::new(Asked::new(peer, fetch.clone())))

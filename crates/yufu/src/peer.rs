@@ -146,6 +146,12 @@ impl Emulator {
             used: Mutex::default(),
         }
     }
+
+    /// Forgets which tokens were used.
+    pub fn forget(&self) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.clear();
+    }
 }
 
 #[async_trait]

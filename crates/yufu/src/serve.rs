@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use yufu_core::engine::Engine;
 use yufu_core::keyring::MasterKey;
 use yufu_core::time::Lifetime;
 use yufu_store::{Options, SqliteStore};
@@ -41,6 +42,10 @@ pub struct Ground {
 pub struct OpenRole {
     /// The data.
     pub store: SqliteStore,
+    /// The rules over them.
+    pub engine: Arc<Engine>,
+    /// Forgets what is in memory alone, after the data was exchanged for others.
+    pub forget: Arc<dyn Fn() + Send + Sync>,
     /// All its routes.
     pub router: Router,
     /// Tasks that end when the server stops.
@@ -239,6 +244,8 @@ async fn platform_role(platform: Platform, port: u16, ground: &Ground) -> Result
     ];
     Ok(OpenRole {
         store: home.store,
+        engine: house.engine.clone(),
+        forget: Arc::new(|| {}),
         router: router(house.clone()),
         workers,
         close: Box::new(move || house.close()),

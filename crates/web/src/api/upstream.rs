@@ -145,6 +145,14 @@ impl Upstreams {
         }
     }
 
+    /// Forgets every failure, quota and alert: the data was exchanged for others.
+    pub fn forget(&self) {
+        for gate in &self.apps {
+            gate.forget(self.settings.breaker);
+        }
+        self.alerts.take();
+    }
+
     /// The app of this name and how its upstream is reached.
     pub fn access(&self, app: &str) -> Option<&UpstreamAccess> {
         self.gate(app).map(|gate| &gate.access)

@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod screens;
 mod seed;
 pub mod seen;
+pub mod snapshot;
 pub mod state;
 pub mod tap;
 
@@ -44,6 +45,7 @@ use authority::Authority;
 use control::guard;
 pub use seed::{SeededClient, SeededPerson, World};
 use seen::Behind;
+use snapshot::Shelf;
 pub use state::{Addresses, Sandbox};
 
 /// How `yufu dev` was asked to run.
@@ -356,6 +358,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     let home = opened?;
     let now = ground.clock.now();
     let (platform, app, backend) = (&doors.platform.url, &doors.app.url, &doors.login);
+    let is_new = !seed::file(&folder.path).exists();
     let world = seed::world(&home.engine, &folder.path, platform, app, now).await?;
     let asked = backend::settings(&world, &folder.path, platform, app, backend.address);
     let inbox = Arc::new(Inbox::default());
@@ -370,6 +373,11 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     let authority = Arc::new(Authority::open(&folder.path, !folder.temporary)?);
     let ca = authority.write(&folder.path)?;
     let demo = guard::entrance(demo, &keeper);
+    let shelf = Shelf::new(&folder.path, &platform, &login);
+    if is_new {
+        // Before anything can be changed; whoever needs it waits for it.
+        shelf.keep_seed(&world)?;
+    }
     let sandbox = Arc::new(Sandbox {
         house,
         platform_store: platform.store.clone(),
@@ -390,20 +398,20 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         auto: std::sync::Mutex::default(),
         phones: hand::Phones::default(),
         screens: screens::Screens::default(),
+        shelf,
     });
     let ready = Ready {
         lent: options.lent,
         ..ready(&sandbox)
     };
-    let open = platform
-        .router
-        .clone()
-        .merge(control::routes(sandbox.clone()));
+    let plain = sandbox.shelf.around_platform(platform.router.clone());
+    let open = plain.clone().merge(control::routes(sandbox.clone()));
     let open = screens::watch(guard::around(open, &keeper), &sandbox);
     let platform_router = tap::around(open, &sandbox, Behind::Platform);
-    let login_router = tap::around(login.router.clone(), &sandbox, Behind::Login);
+    let plain_login = sandbox.shelf.around_login(login.router.clone());
+    let login_router = tap::around(plain_login, &sandbox, Behind::Login);
     // Under the platform's own names there is the platform and nothing of the sandbox's.
-    let named = guard::around(platform.router.clone(), &keeper);
+    let named = guard::around(plain, &keeper);
     let named = screens::watch(named, &sandbox);
     let parts = proxy::Parts {
         platform: tap::around(named, &sandbox, Behind::Platform),
@@ -513,6 +521,8 @@ fn platform_role(
     let closed = house.clone();
     let role = OpenRole {
         store: home.store,
+        engine: house.engine.clone(),
+        forget: Arc::new(|| {}),
         router: router(house.clone()),
         workers,
         close: Box::new(move || closed.close()),

@@ -2,7 +2,7 @@
 //! its secrets, so that a data folder that is opened again tells them again.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use yufu_core::client::{ClientKind, ClientPolicy, Developer, NativeIdentity, Status};
@@ -98,6 +98,76 @@ impl World {
             .iter()
             .find(|client| client.kind == kind.word())
     }
+
+    /// As it is kept: with the ids that scripts are not told.
+    ///
+    /// # Errors
+    /// None so far.
+    pub(super) fn kept(&self) -> Result<serde_json::Value, serde_json::Error> {
+        let ids = self.people.iter().map(|person| person.id.clone());
+        let world = Self {
+            user_ids: ids.collect(),
+            ..self.clone()
+        };
+        serde_json::to_value(world)
+    }
+
+    /// What was kept.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) fn of(kept: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut world: Self = serde_json::from_value(kept)?;
+        for (person, id) in world.people.iter_mut().zip(&world.user_ids) {
+            person.id.clone_from(id);
+        }
+        Ok(world)
+    }
+
+    /// Writes it beside the databases.
+    ///
+    /// # Errors
+    /// In the user's words.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), String> {
+        let path = file(folder);
+        let kept = self.kept().map_err(|error| error.to_string())?;
+        let text = serde_json::to_string_pretty(&kept).map_err(|error| error.to_string())?;
+        write_private(&path, &text)
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    }
+
+    /// Brings a world that was kept to the addresses of this run: the demo app may have another
+    /// port than last time.
+    ///
+    /// # Errors
+    /// In the user's words.
+    pub(super) async fn settle(
+        &mut self,
+        engine: &Engine,
+        platform: &str,
+        app_url: &str,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        if let Some(mobile) = self.client(ClientKind::Mobile) {
+            move_link(engine, &mobile.appid, app_url, now)
+                .await
+                .map_err(words)?;
+        }
+        for client in &mut self.clients {
+            client.redirect = redirect(&client.kind, &client.appid, app_url);
+        }
+        for person in &self.people {
+            move_face(engine, person, platform, now)
+                .await
+                .map_err(words)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the world is kept.
+pub(super) fn file(folder: &Path) -> PathBuf {
+    folder.join("dev.json")
 }
 
 /// Seeds an empty house, or reads what was seeded into it before.
@@ -113,35 +183,18 @@ pub(super) async fn world(
     let _turn = File::open(&key)
         .and_then(|key| key.lock().map(|()| key))
         .map_err(|error| format!("{} cannot be locked: {error}", key.display()))?;
-    let path = folder.join("dev.json");
+    let path = file(folder);
     match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let mut world: World = serde_json::from_str(&text)
-                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-            for (person, id) in world.people.iter_mut().zip(&world.user_ids) {
-                person.id.clone_from(id);
-            }
-            // The demo app may have another port than last time.
-            if let Some(mobile) = world.client(ClientKind::Mobile) {
-                move_link(engine, &mobile.appid, app_url, now)
-                    .await
-                    .map_err(words)?;
-            }
-            for client in &mut world.clients {
-                client.redirect = redirect(&client.kind, &client.appid, app_url);
-            }
-            for person in &world.people {
-                move_face(engine, person, platform, now)
-                    .await
-                    .map_err(words)?;
-            }
+            let unread = |error| format!("{} cannot be read: {error}", path.display());
+            let kept = serde_json::from_str(&text).map_err(unread)?;
+            let mut world = World::of(kept).map_err(unread)?;
+            world.settle(engine, platform, app_url, now).await?;
             Ok(world)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let world = make(engine, platform, app_url, now).await.map_err(words)?;
-            let text = serde_json::to_string_pretty(&world).map_err(|e| e.to_string())?;
-            write_private(&path, &text)
-                .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            world.write(folder)?;
             Ok(world)
         }
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),

@@ -19,6 +19,7 @@ use super::flow::Book;
 use super::hand::Phones;
 use super::proxy::traffic::Traffic;
 use super::screens::Screens;
+use super::snapshot::Shelf;
 use crate::launch::ledger::Ledger;
 
 /// The addresses of a run.
@@ -76,10 +77,12 @@ pub struct Sandbox {
     pub phones: Phones,
     /// The QR codes that are being shown.
     pub screens: Screens,
+    /// The snapshots.
+    pub shelf: Shelf,
 }
 
 /// Who answers authorizations by themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Auto {
     /// The person, by short name.
     pub person: String,

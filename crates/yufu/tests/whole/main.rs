@@ -19,6 +19,7 @@ mod policy;
 mod proxy;
 mod scan;
 mod serve;
+mod snapshots;
 mod table;
 mod wechat_errors;
 mod wechat_http;

@@ -141,6 +141,13 @@ impl Gate {
         }
     }
 
+    /// As if nothing had ever failed.
+    pub(super) fn forget(&self, settings: BreakerSettings) {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        *breakers = [Breaker::new(settings); Asked::COUNT];
+        self.mended();
+    }
+
     /// The name of the app.
     pub(super) fn name(&self) -> &str {
         &self.access.app.name

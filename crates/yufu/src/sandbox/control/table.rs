@@ -38,12 +38,14 @@ use axum::response::Response;
 use super::answer::Said;
 use super::{document, glance, handset};
 use crate::read::Table;
+use crate::sandbox::snapshot;
 use crate::sandbox::state::Sandbox;
 
 /// The rows of every room.
 const TABLES: &[&[Endpoint]] = &[
     glance::ROWS,
     handset::ROWS,
+    snapshot::ROWS,
     crate::launch::calls::ROWS,
     document::ROWS,
 ];
