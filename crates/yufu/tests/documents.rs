@@ -30,3 +30,31 @@ fn the_reference_and_the_sample_of_the_settings_are_fresh() {
 fn the_page_of_the_control_is_fresh() {
     fresh("sandbox-api.md", &document::page());
 }
+
+/// A block of code below `<!-- examples/… -->` is that file.
+fn with_examples(text: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<!-- examples/") {
+        let (name, after) = after.split_once(" -->\n").expect("an end of the comment");
+        let (fence, after) = after.split_once('\n').expect("a block");
+        let (_, after) = after.split_once("```\n").expect("an end of the block");
+        let path = root.join("examples").join(name);
+        let file = std::fs::read_to_string(&path);
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        out += &format!("{before}<!-- examples/{name} -->\n{fence}\n{file}```\n");
+        rest = after;
+    }
+    out + rest
+}
+
+#[test]
+fn the_snippets_are_the_files_that_are_tested() {
+    for (name, at_least) in [("ci.md", 7)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.matches("<!-- examples/").count() >= at_least, "{name}");
+        fresh(name, &with_examples(&text));
+    }
+}
