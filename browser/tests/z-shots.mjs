@@ -327,5 +327,16 @@ for (const name of ['desktop', 'desktop.dark', 'phone']) {
     await page.click('.leave');
     await page.waitForSelector('.pane:visible');
     await shoot(t, page, 'flows-list.phone');
+for (const name of ['desktop', 'phone', 'phone.zh', 'desktop.dark']) {
+  test(`shots: the phone of the sandbox (${name})`, async (t) => {
+    const { house } = t;
+    const screen = await t.page({ lang: 'en-GB' });
+    await start(screen, house, 'scan');
+    await screen.waitForURL(/\/connect\/qrconnect\?/);
+    const page = await t.page(view(name));
+    await page.goto(`${house.platform}/phone?person=mei`);
+    await page.click('#codes .qr');
+    await page.waitForSelector('.ask');
+    await shoot(t, page, `handset.${name}`);
   });
 }
