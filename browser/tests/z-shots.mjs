@@ -327,6 +327,9 @@ for (const name of ['desktop', 'desktop.dark', 'phone']) {
     await page.click('.leave');
     await page.waitForSelector('.pane:visible');
     await shoot(t, page, 'flows-list.phone');
+  });
+}
+
 for (const name of ['desktop', 'phone', 'phone.zh', 'desktop.dark']) {
   test(`shots: the phone of the sandbox (${name})`, async (t) => {
     const { house } = t;
