@@ -3,6 +3,7 @@
 //! its cost is read from the system's own books (`/proc`).
 
 mod login;
+mod names;
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -17,7 +18,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use yufu_web::clock;
@@ -109,6 +110,7 @@ pub async fn run(options: BenchOptions) -> Result<(), String> {
         let mut rows = measure(&load, &server, &people).await?;
         if start_ms.is_some() {
             rows.extend(login::measure(&load, &server).await?);
+            rows.extend(names::measure(&load, &server).await?);
         }
         Ok::<_, String>(rows)
     };
@@ -440,11 +442,19 @@ impl Connection {
             .await
             .map_err(|e| format!("{address}: {e}"))?;
         let _ = stream.set_nodelay(true);
+        Self::over(stream, address).await
+    }
+
+    /// Over a connection that is there already, to a host.
+    async fn over<S>(stream: S, host: &str) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|e| e.to_string())?;
         tokio::spawn(connection);
-        Ok(Self(sender, address.to_owned()))
+        Ok(Self(sender, host.to_owned()))
     }
 
     async fn send(

@@ -404,17 +404,17 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         lent: options.lent,
         ..ready(&sandbox)
     };
+    let watched = |router| {
+        let router = screens::watch(guard::around(router, &keeper), &sandbox);
+        tap::around(router, &sandbox, Behind::Platform)
+    };
     let plain = sandbox.shelf.around_platform(platform.router.clone());
-    let open = plain.clone().merge(control::routes(sandbox.clone()));
-    let open = screens::watch(guard::around(open, &keeper), &sandbox);
-    let platform_router = tap::around(open, &sandbox, Behind::Platform);
+    let platform_router = watched(plain.clone().merge(control::routes(sandbox.clone())));
     let plain_login = sandbox.shelf.around_login(login.router.clone());
     let login_router = tap::around(plain_login, &sandbox, Behind::Login);
     // Under the platform's own names there is the platform and nothing of the sandbox's.
-    let named = guard::around(plain, &keeper);
-    let named = screens::watch(named, &sandbox);
     let parts = proxy::Parts {
-        platform: tap::around(named, &sandbox, Behind::Platform),
+        platform: watched(plain),
         own: doors.proxy.address,
         doors: [&doors.platform, &doors.app, &doors.login]
             .map(|door| door.address.port())

@@ -4,7 +4,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::house::{Ask, Browser, House, Named, Temp, at_gate, query, tunnel, yufu};
+use crate::house::{
+    Ask, Browser, House, Named, Temp, at_gate, in_client, param, query, tunnel, yufu,
+};
 
 const API: &str = "api.weixin.qq.com";
 
@@ -50,6 +52,22 @@ fn a_login_goes_through_the_proxy_and_the_gate() {
         let picture = direct["headimgurl"].as_str().unwrap().to_owned();
         assert_eq!(picture, format!("{}{path}", house.platform()));
     }
+}
+
+#[test]
+fn who_answers_unasked_does_so_under_a_name_too() {
+    let house = House::dev();
+    let auto = Ask::new("PUT", "/_sandbox/auto")
+        .header("content-type", "application/json")
+        .body(r#"{"person":"mei","decision":"allow"}"#);
+    assert_eq!(house.control(auto).status, 200);
+    let client = house.service();
+    let target = in_client(&client.0, "http://localhost/cb", "snsapi_userinfo", "s1");
+    let answer = Named::new(&house, "open.weixin.qq.com").get(&target);
+    assert_eq!(answer.status, 302);
+    let code = param(answer.location(), "code").unwrap();
+    let tokens = Named::new(&house, API).get(&exchange(&client, code)).json();
+    assert!(tokens["access_token"].is_string(), "{tokens}");
 }
 
 #[test]
