@@ -11,10 +11,11 @@ use yufu_core::client::AuthorizeRefusal;
 use yufu_core::engine::AuthorizeStop;
 use yufu_core::message::{PollAnswer, PollRequest, PollState, ProfileAnswer, Step, Visitor};
 use yufu_core::refusal::{Refusal, Stop};
-use yufu_core::time::Timestamp;
+use yufu_core::time::{Lifetime, Timestamp};
 use yufu_dialects::endpoint::{Dialect, Door, Endpoint, Operation, Parse, Render, ScanLook};
 use yufu_dialects::http::{Method, Reply, Request, Stamp};
 
+use crate::clock::Turned;
 use crate::house::{ByProxy, House, Peer};
 use crate::session::{self, Cookies};
 use crate::wait::LOOK_EACH;
@@ -38,6 +39,8 @@ pub(crate) struct Knock<'a> {
     /// The name of the platform's that was asked for, if it was one.
     by: Option<ByProxy>,
     pub(crate) now: Timestamp,
+    /// How much later than by the house's clock this knock is judged, each time it is.
+    pub(crate) turned: Lifetime,
     pub(crate) stamp: Stamp,
 }
 
@@ -49,7 +52,7 @@ pub(crate) async fn open(
     request: HttpRequest,
 ) -> Response {
     let began = clock::mark();
-    let now = house.clock.now();
+    let now = house.now_of(request.extensions());
     let stamp = Stamp {
         now,
         noise: house.engine.noise(),
@@ -107,6 +110,7 @@ pub(crate) async fn open(
         address: session::address(house, peer, &parts.headers),
         headers: parts.headers,
         now,
+        turned: Turned::of(&parts.extensions),
         stamp,
     };
     let mut response = match early {
@@ -405,7 +409,8 @@ impl Knock<'_> {
         loop {
             // The bell is taken before the look, so that nothing rings unheard in between.
             let bell = number.map(|number| house.waiters.bell(number).notified());
-            let answer = engine.poll(request, browser, house.clock.now()).await?;
+            let now = house.clock.now().plus(self.turned);
+            let answer = engine.poll(request, browser, now).await?;
             let state = match answer {
                 PollAnswer::State(state) if state.is_held(request.last) => state,
                 answer => return Ok(answer),

@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::http::Extensions;
 use yufu_core::engine::Engine;
+use yufu_core::time::Timestamp;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Turned};
 use crate::dev::Dev;
 use crate::metrics::Metrics;
 use crate::wait::Waiters;
@@ -112,6 +114,16 @@ impl House {
     /// Lets those who poll a scan look at it now: it was answered by other means than a page.
     pub fn wake_scan(&self, scan: yufu_core::id::Number) {
         self.waiters.wake(scan);
+    }
+
+    /// The time at which a request is judged: the house's, unless the sandbox turned this one.
+    pub(crate) fn now_of(&self, extensions: &Extensions) -> Timestamp {
+        self.clock.now().plus(Turned::of(extensions))
+    }
+
+    /// Lets everybody who waits look again: the clock was turned.
+    pub fn wake_all(&self) {
+        self.waiters.wake_all();
     }
 
     /// Whether the server is about to stop.

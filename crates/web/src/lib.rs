@@ -30,6 +30,11 @@ use yufu_dialects::DIALECTS;
 
 pub use house::{ByProxy, House, Peer};
 
+/// A reply of a dialect as an answer of the door, with what every answer of it carries.
+pub fn answer(reply: yufu_dialects::http::Reply) -> Response {
+    door::to_response(reply)
+}
+
 /// All routes of a house.
 pub fn router(house: Arc<House>) -> Router {
     let mut router = Router::new();

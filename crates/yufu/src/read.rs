@@ -171,6 +171,11 @@ impl Document {
         }
     }
 
+    /// Whether the whole document is a list, as only JSON's can be.
+    pub fn is_list(&self) -> bool {
+        matches!(self.root.value, Value::List(_))
+    }
+
     /// The tables of `[[name]]`, or of a JSON list that is the whole document, or of one under
     /// that name.
     pub fn rows(&self, name: &str) -> Vec<Table<'_>> {

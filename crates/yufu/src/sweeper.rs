@@ -21,7 +21,8 @@ pub async fn run<S: Browse>(
     mut closing: watch::Receiver<bool>,
 ) {
     loop {
-        let now = clock.now();
+        // A clock that was turned ahead takes nothing away: it may be turned back.
+        let now = clock.earliest();
         let rest = match store.sweep(now, now.minus(keep_events)).await {
             Ok(0) => REST,
             Ok(_) => PAUSE,
@@ -31,7 +32,7 @@ pub async fn run<S: Browse>(
             }
         };
         tokio::select! {
-            () = tokio::time::sleep(rest) => {}
+            () = clock.rest(rest) => {}
             _ = closing.changed() => return,
         }
     }

@@ -10,6 +10,7 @@ mod keys;
 pub mod login;
 mod platform;
 mod registry;
+mod rehearsal;
 mod scan;
 mod token;
 

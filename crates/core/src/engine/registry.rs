@@ -429,7 +429,10 @@ impl Engine {
     // --- tokens, as operators see them -------------------------------------------------------
 
     /// Finds what a secret is: a code, an access token or a refresh token.
-    async fn find_secret(&self, secret: &Secret) -> Result<Arc<crate::ticket::RawTicket>, Stop> {
+    pub(super) async fn find_secret(
+        &self,
+        secret: &Secret,
+    ) -> Result<Arc<crate::ticket::RawTicket>, Stop> {
         let places = [
             (Kind::Access, Layout::WeChatToken),
             (Kind::Refresh, Layout::WeChatToken),

@@ -9,6 +9,7 @@ mod fault;
 mod people;
 mod race;
 mod registry;
+mod rehearsal;
 mod scan;
 mod token;
 mod world;

@@ -11,4 +11,4 @@ pub mod push;
 pub mod refusal;
 pub mod serve;
 
-pub use serve::{DIALECT, scan_xml};
+pub use serve::{DIALECT, errcode, scan_xml};

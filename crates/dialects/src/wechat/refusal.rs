@@ -162,10 +162,58 @@ fn address_refused(address: &str) -> String {
 /// The JSON of a refusal (`docs/facts/wechat.md` §2, §8).
 pub fn body(refusal: &Refusal, place: Place, stamp: &Stamp) -> String {
     let (code, text) = errcode(refusal, place);
+    numbered(code, &text, place, stamp)
+}
+
+/// The JSON of an error with this number and these words.
+pub(super) fn numbered(code: i32, text: &str, place: Place, stamp: &Stamp) -> String {
     // Gateway-style errors have no comma before the request id.
     let bare = place == Place::Platform || (place == Place::Auth && code == 40014);
-    error(code, &text, if bare { " rid: " } else { ", rid: " }, stamp)
+    error(code, text, if bare { " rid: " } else { ", rid: " }, stamp)
 }
+
+/// The words of a number, where they are known and always the same (`docs/facts/wechat.md` §8).
+pub fn words(code: i32) -> Option<&'static str> {
+    let known = WORDS.iter().find(|(number, _)| *number == code);
+    known.map(|(_, words)| *words)
+}
+
+/// The numbers whose words are known.
+const WORDS: [(i32, &str); 27] = [
+    (-1, "system error"),
+    (
+        40001,
+        "invalid credential, access_token is invalid or not latest",
+    ),
+    (40002, "invalid grant_type"),
+    (40003, "invalid openid"),
+    (40013, "invalid appid"),
+    (40014, "invalid access_token"),
+    (40029, "invalid code"),
+    (40030, "invalid refresh_token"),
+    (40097, "invalid args"),
+    (40125, "invalid appsecret"),
+    (40163, "code been used"),
+    (41001, "access_token missing"),
+    (41002, "appid missing"),
+    (41003, "refresh_token missing"),
+    (41004, "appsecret missing"),
+    (41008, "missing code"),
+    (41009, "missing openid"),
+    (42001, "access_token expired"),
+    (42002, "refresh_token expired"),
+    (42003, "code expired"),
+    (43001, "require GET method"),
+    (45002, "content size out of limit"),
+    (45009, "reach max api daily quota limit"),
+    (
+        45011,
+        "api minute-quota reach limit, must slower, retry next minute",
+    ),
+    (48001, "api unauthorized"),
+    (48004, "api forbidden for irregularities"),
+    (50002, "user limited"),
+];
 
 /// The JSON of a fault: −1, with nothing inside (`docs/facts/wechat.md` §8).
 pub fn busy(place: Place, stamp: &Stamp) -> String {

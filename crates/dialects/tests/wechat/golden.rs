@@ -8,7 +8,7 @@ use yufu_core::secret::Secret;
 use yufu_core::subject::Subject;
 use yufu_core::time::Lifetime;
 use yufu_dialects::http::Request;
-use yufu_dialects::wechat::{DIALECT, scan_xml};
+use yufu_dialects::wechat::{DIALECT, errcode, scan_xml};
 
 use crate::world::*;
 
@@ -529,7 +529,35 @@ fn v15_03_every_errcode_to_the_byte() {
         let reply = refused(&Request::get(path, ""), &refusal).unwrap();
         assert_eq!(reply.status, 200, "{path} {refusal:?}");
         assert_eq!(body(&reply), expected, "{path} {refusal:?}");
+        // The same number on demand has the same words, unless it has several.
+        let written: serde_json::Value = serde_json::from_str(&expected).unwrap();
+        let code = i32::try_from(written["errcode"].as_i64().unwrap()).unwrap();
+        let asked = errcode(&Request::get(path, ""), &STAMP, code, None);
+        if ![40097, 40164, 42007].contains(&code) {
+            assert_eq!(asked, reply, "{path} {code}");
+        }
     }
+}
+
+/// Numbers that yufu never says come with words that were given, or with none of the platform's.
+#[test]
+fn an_errcode_on_demand_may_be_any() {
+    let say = |code, text| {
+        let reply = errcode(&Request::get("/sns/auth", ""), &STAMP, code, text);
+        String::from_utf8(reply.body).unwrap()
+    };
+    assert_eq!(
+        say(-1, None),
+        format!(r#"{{"errcode":-1,"errmsg":"system error, rid: {RID}"}}"#)
+    );
+    assert_eq!(
+        say(40243, Some("frozen \"secret\"")),
+        format!(r#"{{"errcode":40243,"errmsg":"frozen \"secret\", rid: {RID}"}}"#)
+    );
+    assert_eq!(
+        say(7, None),
+        format!(r#"{{"errcode":7,"errmsg":"unknown error, rid: {RID}"}}"#)
+    );
 }
 
 /// §8: −1, with nothing inside.

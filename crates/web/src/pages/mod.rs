@@ -358,7 +358,7 @@ pub(crate) struct Visit {
 impl Visit {
     /// Reads a request; a body over the limit is a page that says so.
     pub(crate) async fn read(house: Arc<House>, request: HttpRequest) -> Result<Self, Response> {
-        let now = house.clock.now();
+        let now = house.now_of(request.extensions());
         let (parts, body) = request.into_parts();
         let by = parts.extensions.get::<ByProxy>().copied();
         let mut cookies = Cookies::read(&house, &parts.headers, by.as_ref());

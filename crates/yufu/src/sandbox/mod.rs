@@ -13,8 +13,10 @@ pub mod screens;
 mod seed;
 pub mod seen;
 pub mod snapshot;
+pub mod span;
 pub mod state;
 pub mod tap;
+pub mod time;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

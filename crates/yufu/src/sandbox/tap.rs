@@ -12,14 +12,15 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as WireBody, Frame, SizeHint};
 use yufu_web::{ByProxy, Peer, clock};
 
+use super::fault;
 use super::seen::{Behind, Seen, SeenAnswer};
 use super::state::Sandbox;
 use crate::listen::Cut;
@@ -45,21 +46,45 @@ const OWN: [&str; 10] = [
 
 /// Puts the tap before a router.
 pub(super) fn around(router: Router, sandbox: &Arc<Sandbox>, behind: Behind) -> Router {
-    let state = (sandbox.clone(), behind);
-    router.layer(from_fn_with_state(state, pass))
+    let router = match behind {
+        Behind::Platform => fault::around(router, sandbox),
+        Behind::Login | Behind::Demo | Behind::App => router,
+    };
+    let told = sandbox.clone();
+    listen(router, behind, move |seen| told.flows.saw(seen))
+}
+
+/// Who is told of what was seen.
+trait Told: Fn(Seen) + Clone + Send + Sync + 'static {}
+
+impl<T: Fn(Seen) + Clone + Send + Sync + 'static> Told for T {}
+
+/// Tells somebody of everything that passes on its way to a router.
+fn listen<T: Told>(router: Router, behind: Behind, told: T) -> Router {
+    router.layer(from_fn(move |request, next| {
+        pass(request, next, behind, told.clone())
+    }))
+}
+
+/// The words of the faults that were played on a request: whoever plays one adds to it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Played(Arc<Mutex<Vec<String>>>);
+
+impl Played {
+    /// Notes that a fault was played.
+    pub(super) fn add(&self, word: &str) {
+        lock(&self.0).push(word.to_owned());
+    }
 }
 
 /// Lets a request and its answer pass.
-async fn pass(
-    State((sandbox, behind)): State<(Arc<Sandbox>, Behind)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn pass<T: Told>(mut request: Request, next: Next, behind: Behind, told: T) -> Response {
     // An app of somebody's may call its pages as it likes.
     if behind != Behind::App && is_own(request.uri().path()) {
         return next.run(request).await;
     }
-    let mut witness = Witness::new(&sandbox, behind, &request);
+    let mut witness = Witness::new(told, behind, &request);
+    request.extensions_mut().insert(witness.played.clone());
     let request = witness.overhear(request);
     let response = next.run(request).await;
     let (response, answer) = keep(response).await;
@@ -77,15 +102,16 @@ fn is_own(path: &str) -> bool {
 
 /// Whoever saw a request. Tells of it once: with its answer, or without one if nobody waited for
 /// that.
-struct Witness {
-    sandbox: Arc<Sandbox>,
+struct Witness<T: Told> {
+    told: T,
     seen: Option<Seen>,
     began: Instant,
+    played: Played,
     heard: Option<Arc<Mutex<Heard>>>,
 }
 
-impl Witness {
-    fn new(sandbox: &Arc<Sandbox>, behind: Behind, request: &Request) -> Self {
+impl<T: Told> Witness<T> {
+    fn new(told: T, behind: Behind, request: &Request) -> Self {
         let proxied = request.extensions().get::<ByProxy>();
         let named = request.headers().get(header::HOST);
         let host = match (proxied, named.and_then(|host| host.to_str().ok())) {
@@ -119,9 +145,10 @@ impl Witness {
             peer: request.extensions().get::<Peer>().map(|peer| peer.0),
         };
         Self {
-            sandbox: sandbox.clone(),
+            told,
             seen: Some(seen),
             began: clock::mark(),
+            played: Played::default(),
             heard: None,
         }
     }
@@ -146,11 +173,12 @@ impl Witness {
         }
         seen.took = self.began.elapsed();
         seen.answer = answer;
-        self.sandbox.flows.saw(seen);
+        seen.faults = std::mem::take(&mut lock(&self.played.0));
+        (self.told)(seen);
     }
 }
 
-impl Drop for Witness {
+impl<T: Told> Drop for Witness<T> {
     /// The caller went away before there was an answer.
     fn drop(&mut self) {
         self.tell(None);
@@ -186,8 +214,8 @@ impl Heard {
     }
 }
 
-fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A body that is overheard while somebody else reads it. The bytes are shared, not copied.
@@ -266,4 +294,235 @@ fn is_text(headers: &HeaderMap) -> bool {
     let words = ["json", "xml", "javascript", "x-www-form-urlencoded"];
     let text = kind.starts_with("text/") && !kind.starts_with("text/event-stream");
     text || words.iter().any(|word| kind.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+    use axum::routing::{any, get, post};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    type Book = Arc<Mutex<Vec<Seen>>>;
+
+    /// A house with answers of every shape.
+    fn house() -> Router {
+        let stream = |kind: &'static str| {
+            move || async move {
+                // A body whose length nobody knows beforehand.
+                let body = Body::new(Overheard {
+                    body: Body::from("data: news\n\n"),
+                    heard: Arc::default(),
+                });
+                let body = Body::new(Unmeasured(body));
+                ([(header::CONTENT_TYPE, kind)], body)
+            }
+        };
+        Router::new()
+            .route(
+                "/json",
+                any(|| async { ([(header::CONTENT_TYPE, "application/json")], "{\"a\":1}") }),
+            )
+            .route("/echo", post(|body: Bytes| async move { body }))
+            .route("/deaf", post(|| async { StatusCode::NO_CONTENT }))
+            .route(
+                "/picture",
+                get(|| async { ([(header::CONTENT_TYPE, "image/jpeg")], vec![255u8; 10]) }),
+            )
+            .route("/long", get(|| async { "x".repeat(300 * 1024) }))
+            .route("/events", get(stream("text/event-stream")))
+            .route("/stream", get(stream("text/plain")))
+            .route(
+                "/go",
+                get(|| async { (StatusCode::FOUND, [(header::LOCATION, "/json")]) }),
+            )
+            .route(
+                "/cut",
+                get(|| async {
+                    let mut response = "never told".into_response();
+                    response.extensions_mut().insert(Cut);
+                    response
+                }),
+            )
+            .route("/never", get(std::future::pending::<()>))
+            .route("/phone/json", any(|| async { "own" }))
+            .route("/phones", any(|| async { "not own" }))
+    }
+
+    /// Hides how long a body is.
+    struct Unmeasured(Body);
+
+    impl WireBody for Unmeasured {
+        type Data = Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+            Pin::new(&mut self.0).poll_frame(context)
+        }
+    }
+
+    fn tapped() -> (Router, Book) {
+        let book = Book::default();
+        let told = book.clone();
+        let router = listen(house(), Behind::Platform, move |seen| {
+            lock(&told).push(seen)
+        });
+        (router, book)
+    }
+
+    fn request(method: &str, target: &str, body: impl Into<Body>) -> Request {
+        Request::builder()
+            .method(method)
+            .uri(target)
+            .header("host", "127.0.0.1:8420")
+            .body(body.into())
+            .unwrap()
+    }
+
+    async fn call(router: Router, request: Request) -> Response {
+        let Ok(response) = TowerToHyperService::new(router).call(request).await;
+        response
+    }
+
+    async fn wire(response: Response) -> (StatusCode, HeaderMap, SizeHint, Bytes) {
+        let (parts, body) = response.into_parts();
+        let hint = body.size_hint();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status, parts.headers, hint, bytes)
+    }
+
+    #[tokio::test]
+    async fn what_the_house_said_goes_out_as_it_was() {
+        let (tapped, _) = tapped();
+        for method in ["GET", "HEAD", "POST", "DELETE"] {
+            for path in [
+                "/json",
+                "/echo",
+                "/deaf",
+                "/picture",
+                "/long",
+                "/events",
+                "/stream",
+                "/go",
+                "/cut",
+                "/phone/json",
+                "/phones",
+                "/nowhere",
+            ] {
+                let bare = wire(call(house(), request(method, path, "a=1&b=2")).await).await;
+                let heard =
+                    wire(call(tapped.clone(), request(method, path, "a=1&b=2")).await).await;
+                assert_eq!(bare.0, heard.0, "{method} {path}");
+                assert_eq!(bare.1, heard.1, "{method} {path}");
+                assert_eq!(bare.2.exact(), heard.2.exact(), "{method} {path}");
+                assert_eq!(bare.3, heard.3, "{method} {path}");
+            }
+        }
+    }
+
+    async fn seen(request: Request) -> Option<Seen> {
+        let (router, book) = tapped();
+        let _ = wire(call(router, request).await).await;
+        let mut seen = std::mem::take(&mut *lock(&book));
+        assert!(seen.len() < 2, "one request is told of once");
+        seen.pop()
+    }
+
+    #[tokio::test]
+    async fn requests_and_answers_are_told_of() {
+        let seen = seen(request("POST", "/echo?q=%E6%A2%85", "a=1"))
+            .await
+            .unwrap();
+        assert_eq!(
+            (seen.method.as_str(), seen.target.as_str()),
+            ("POST", "/echo?q=%E6%A2%85")
+        );
+        assert_eq!(
+            (seen.scheme, seen.host.as_str(), seen.by_proxy),
+            ("http", "127.0.0.1:8420", false)
+        );
+        assert_eq!((seen.body.as_ref(), seen.body_cut), (&b"a=1"[..], false));
+        assert_eq!(seen.headers["host"], "127.0.0.1:8420");
+        let answer = seen.answer.unwrap();
+        assert_eq!(answer.status, StatusCode::OK);
+        // Bytes without a type are no text.
+        assert_eq!((answer.body.len(), answer.body_cut), (0, false));
+    }
+
+    #[tokio::test]
+    async fn by_the_proxy_the_name_is_the_platforms() {
+        let mut request = request("GET", "/json", "");
+        request.headers_mut().remove("host");
+        let (host, scheme) = ("api.weixin.qq.com", "https");
+        request.extensions_mut().insert(ByProxy { host, scheme });
+        let seen = seen(request).await.unwrap();
+        assert_eq!(
+            (seen.scheme, seen.host.as_str(), seen.by_proxy),
+            (scheme, host, true)
+        );
+        assert_eq!(seen.answer.unwrap().body, "{\"a\":1}");
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_text_with_an_end() {
+        for (path, kept, cut) in [
+            ("/json", 7, false),
+            ("/picture", 0, false),
+            ("/events", 0, false),
+            ("/stream", 0, true),
+            ("/long", 0, true),
+            ("/go", 0, false),
+        ] {
+            let seen = seen(request("GET", path, "")).await.unwrap();
+            let answer = seen.answer.unwrap();
+            assert_eq!((answer.body.len(), answer.body_cut), (kept, cut), "{path}");
+        }
+        assert!(
+            seen(request("GET", "/cut", ""))
+                .await
+                .unwrap()
+                .answer
+                .is_none()
+        );
+    }
+
+    #[tokio::test]
+    async fn bodies_that_nobody_reads_or_that_are_too_long_are_marked() {
+        let unread = seen(request("POST", "/deaf", "a=1")).await.unwrap();
+        assert_eq!((unread.body.len(), unread.body_cut), (0, true));
+        let long = seen(request("POST", "/echo", "x".repeat(HEARD + 1)))
+            .await
+            .unwrap();
+        assert_eq!((long.body.len(), long.body_cut), (0, true));
+        let whole = seen(request("POST", "/echo", "x".repeat(HEARD)))
+            .await
+            .unwrap();
+        assert_eq!((whole.body.len(), whole.body_cut), (HEARD, false));
+    }
+
+    #[tokio::test]
+    async fn the_sandboxs_own_pages_are_no_part_of_a_login() {
+        assert!(seen(request("GET", "/phone/json", "")).await.is_none());
+        assert!(seen(request("GET", "/assets/x.js", "")).await.is_none());
+        assert!(seen(request("GET", "/phones", "")).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_wait_for_the_answer_is_told_of_all_the_same() {
+        let (router, book) = tapped();
+        let call = call(router, request("GET", "/never", ""));
+        let hasty = tokio::time::timeout(std::time::Duration::from_millis(10), call);
+        assert!(hasty.await.is_err());
+        let seen = lock(&book).pop().unwrap();
+        assert_eq!(
+            (seen.target.as_str(), seen.answer.is_none()),
+            ("/never", true)
+        );
+    }
 }

@@ -83,7 +83,9 @@ fn every_call_asks_for_the_fields_of_its_row_and_for_no_others() {
             assert!(missed, "{verb} {path}: {complaints:?}");
         }
         let must = row.fields.iter().filter(|field| field.must).count();
-        assert_eq!(complaints.len(), must + 1, "{verb} {path}: {complaints:?}");
+        let missed = complaints.iter();
+        let missed = missed.filter(|line| line.contains(": is missing; "));
+        assert_eq!(missed.count(), must, "{verb} {path}: {complaints:?}");
     }
 }
 

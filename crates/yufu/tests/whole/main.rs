@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod control;
 mod crash;
+mod faults;
 mod files;
 mod guard;
 mod handset;

@@ -4,7 +4,7 @@ mod hear;
 mod look;
 mod say;
 
-pub use say::scan_xml;
+pub use say::{errcode, scan_xml};
 
 use super::page::page;
 use crate::endpoint::{Dialect, DialectId, Door, Endpoint, Operation, Param, ScanLook};

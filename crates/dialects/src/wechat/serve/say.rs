@@ -52,6 +52,19 @@ pub(super) fn busy(request: &Request, stamp: &Stamp) -> Reply {
     Reply::ok(content_type(request, place), refusal::busy(place, stamp))
 }
 
+/// An error with any number, as the platform would write it at this address: the known words of
+/// the number unless others are given (§8).
+pub fn errcode(request: &Request, stamp: &Stamp, code: i32, text: Option<&str>) -> Reply {
+    let place = Place::of(&request.path);
+    let text = text
+        .or_else(|| refusal::words(code))
+        .unwrap_or("unknown error");
+    Reply::ok(
+        content_type(request, place),
+        refusal::numbered(code, text, place, stamp),
+    )
+}
+
 /// The answer of `/sns/oauth2/access_token` (§7.1).
 pub(super) fn tokens(request: &Request, stamp: &Stamp, outcome: Result<Tokens, Refusal>) -> Reply {
     // §7.2: a refresh that was let in here is answered like one.

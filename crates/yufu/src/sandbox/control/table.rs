@@ -40,6 +40,7 @@ use super::{document, glance, handset};
 use crate::read::Table;
 use crate::sandbox::snapshot;
 use crate::sandbox::state::Sandbox;
+use crate::sandbox::{fault, time};
 
 /// The rows of every room.
 const TABLES: &[&[Endpoint]] = &[
@@ -47,6 +48,8 @@ const TABLES: &[&[Endpoint]] = &[
     handset::ROWS,
     snapshot::ROWS,
     crate::launch::calls::ROWS,
+    fault::ROWS,
+    time::ROWS,
     document::ROWS,
 ];
 
