@@ -263,7 +263,7 @@ impl Resolve for Names {
 
 /// Who is trusted over TLS: the roots of the web, compiled in, and those of a file. The machine's
 /// own store is not asked; it differs from place to place, and in small containers it is empty.
-fn tls(extra: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+pub(crate) fn tls(extra: Option<&Path>) -> Result<rustls::ClientConfig, String> {
     let mut roots = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };

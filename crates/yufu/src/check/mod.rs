@@ -1,1 +1,17 @@
 //! `yufu check`: the verdict on an app's own login backend.
+//!
+//! A recipe says how the backend is talked to. For each row of the login matrix that can be judged
+//! from outside, a scenario makes fresh people, lets them log in, lets the platform misbehave, and
+//! looks at what the backend shows and at what the sandbox saw.
+
+pub mod backend;
+mod faults;
+pub mod jar;
+pub mod recipe;
+pub mod rows;
+pub mod sandbox;
+pub mod stage;
+pub mod template;
+pub mod trace;
+pub mod verdict;
+pub mod wire;

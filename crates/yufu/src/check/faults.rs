@@ -1,0 +1,68 @@
+//! The faults that scenarios play, in the words of the sandbox's REST.
+
+use serde_json::{Value, json};
+
+/// The exchange of a code.
+pub const EXCHANGE: &str = "/sns/oauth2/access_token";
+/// The profile.
+pub const PROFILE: &str = "/sns/userinfo";
+/// The check of a token.
+pub const INSPECT: &str = "/sns/auth";
+/// The renewal of a token.
+pub const RENEW: &str = "/sns/oauth2/refresh_token";
+
+/// The platform answers with an errcode.
+pub fn errcode(endpoint: &str, errcode: i64) -> Value {
+    json!({"kind": "errcode", "endpoint": endpoint, "errcode": errcode})
+}
+
+/// The platform answers with a status of a proxy before it.
+pub fn status(endpoint: &str, status: u16) -> Value {
+    json!({"kind": "status", "endpoint": endpoint, "status": status})
+}
+
+/// The answer takes its time.
+pub fn slow(endpoint: &str, seconds: u64) -> Value {
+    json!({"kind": "slow", "endpoint": endpoint, "ms": seconds * 1000})
+}
+
+/// The connection breaks before the platform has done anything.
+pub fn cut(endpoint: &str) -> Value {
+    json!({"kind": "cut", "endpoint": endpoint})
+}
+
+/// The connection breaks after the platform has done it.
+pub fn drop(endpoint: &str) -> Value {
+    json!({"kind": "drop", "endpoint": endpoint})
+}
+
+/// The JSON ends in the middle.
+pub fn truncated(endpoint: &str) -> Value {
+    json!({"kind": "truncated", "endpoint": endpoint})
+}
+
+/// A page instead of JSON, with status 200.
+pub fn html(endpoint: &str) -> Value {
+    json!({"kind": "html", "endpoint": endpoint})
+}
+
+/// Another content type than usual.
+pub fn content_type(endpoint: &str, kind: &str) -> Value {
+    json!({"kind": "content_type", "endpoint": endpoint, "content_type": kind})
+}
+
+/// A field is missing.
+pub fn without(endpoint: &str, field: &str) -> Value {
+    json!({"kind": "field", "endpoint": endpoint, "field": field, "value": null})
+}
+
+/// A field has another value.
+pub fn with_field(endpoint: &str, field: &str, value: &Value) -> Value {
+    json!({"kind": "field", "endpoint": endpoint, "field": field, "value": value})
+}
+
+/// So often, and then no more.
+pub fn times(mut fault: Value, times: u32) -> Value {
+    fault["times"] = json!(times);
+    fault
+}
