@@ -5,13 +5,17 @@
 //! looks at what the backend shows and at what the sandbox saw.
 
 pub mod backend;
-mod faults;
+pub mod faults;
 pub mod jar;
 pub mod recipe;
+pub mod report;
 pub mod rows;
+pub mod run;
 pub mod sandbox;
 pub mod stage;
+pub mod start;
 pub mod template;
 pub mod trace;
 pub mod verdict;
+pub mod watch;
 pub mod wire;

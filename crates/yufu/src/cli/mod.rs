@@ -236,7 +236,8 @@ async fn execute(command: Command) -> Result<ExitCode, String> {
         Command::Serve { config, json } => serve::run(read_config(&config)?, json).await,
         // Its status is that of another program.
         Command::Launch(command) => return launch::run(command).await,
-        Command::Check(command) => check::run(command).await,
+        // Its status is a verdict.
+        Command::Check(command) => return Ok(check::run(command).await),
         Command::Control(command) => control::run(command).await,
         Command::Client(command) => client::run(command).await,
         Command::Developer(command) => manage::developer(command).await,

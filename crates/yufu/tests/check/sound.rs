@@ -1,0 +1,44 @@
+//! The sound backend.
+
+use super::{API, WEB, judged, of, sandbox};
+use yufu::check::verdict::{Outcome, Tally};
+
+/// The rows that were skipped.
+fn skipped(verdicts: &[yufu::check::verdict::Verdict]) -> Vec<&'static str> {
+    let some = verdicts.iter().filter(|it| it.outcome == Outcome::Skipped);
+    some.map(|it| it.id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_website_passes_every_row_it_is_judged_on() {
+    let sandbox = sandbox().await;
+    let verdicts = judged(&sandbox.ready, WEB, &[], &[]).await;
+    assert_eq!(of(&verdicts, Outcome::Fail), Vec::<String>::new());
+    assert_eq!(of(&verdicts, Outcome::Error), Vec::<String>::new());
+    let skipped = skipped(&verdicts);
+    let groups = ["PHO", "SMS", "REL"];
+    let plain = skipped.iter().filter(|id| !groups.contains(&&id[..3]));
+    let plain: Vec<_> = plain.copied().collect();
+    assert_eq!(
+        plain,
+        [
+            "ACT-09", "COD-10", "COD-11", "LGN-01", "LGN-05", "LGN-09", "LGN-10", "SES-07",
+            "CON-02", "CON-03", "DEL-01"
+        ]
+    );
+    assert_eq!(Tally::of(&verdicts).status(), 0);
+    sandbox.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_api_passes_every_row_it_is_judged_on() {
+    let sandbox = sandbox().await;
+    let verdicts = judged(&sandbox.ready, API, &[], &[]).await;
+    assert_eq!(of(&verdicts, Outcome::Fail), Vec::<String>::new());
+    assert_eq!(of(&verdicts, Outcome::Error), Vec::<String>::new());
+    assert_eq!(
+        skipped(&verdicts),
+        ["ACT-09", "COD-10", "LGN-02", "REL-12", "SES-07", "DEL-02"]
+    );
+    sandbox.end().await;
+}
