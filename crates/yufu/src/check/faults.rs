@@ -12,11 +12,11 @@ pub const INSPECT: &str = "/sns/auth";
 pub const RENEW: &str = "/sns/oauth2/refresh_token";
 
 /// The platform answers with an errcode.
-pub fn errcode(endpoint: &str, errcode: i64) -> Value {
-    json!({"kind": "errcode", "endpoint": endpoint, "errcode": errcode})
+pub fn errcode(endpoint: &str, code: i64) -> Value {
+    json!({"kind": "errcode", "endpoint": endpoint, "code": code})
 }
 
-/// The platform answers with a status of a proxy before it.
+/// A gateway before the platform answers.
 pub fn status(endpoint: &str, status: u16) -> Value {
     json!({"kind": "status", "endpoint": endpoint, "status": status})
 }
@@ -28,12 +28,12 @@ pub fn slow(endpoint: &str, seconds: u64) -> Value {
 
 /// The connection breaks before the platform has done anything.
 pub fn cut(endpoint: &str) -> Value {
-    json!({"kind": "cut", "endpoint": endpoint})
+    json!({"kind": "drop", "endpoint": endpoint, "when": "before"})
 }
 
 /// The connection breaks after the platform has done it.
-pub fn drop(endpoint: &str) -> Value {
-    json!({"kind": "drop", "endpoint": endpoint})
+pub fn lost(endpoint: &str) -> Value {
+    json!({"kind": "drop", "endpoint": endpoint, "when": "after"})
 }
 
 /// The JSON ends in the middle.
@@ -48,17 +48,27 @@ pub fn html(endpoint: &str) -> Value {
 
 /// Another content type than usual.
 pub fn content_type(endpoint: &str, kind: &str) -> Value {
-    json!({"kind": "content_type", "endpoint": endpoint, "content_type": kind})
+    json!({"kind": "content_type", "endpoint": endpoint, "type": kind})
+}
+
+/// A good answer says errcode 0 as well.
+pub fn errcode_zero(endpoint: &str) -> Value {
+    json!({"kind": "errcode_zero", "endpoint": endpoint})
 }
 
 /// A field is missing.
 pub fn without(endpoint: &str, field: &str) -> Value {
-    json!({"kind": "field", "endpoint": endpoint, "field": field, "value": null})
+    json!({"kind": "missing", "endpoint": endpoint, "field": field})
 }
 
-/// A field has another value.
-pub fn with_field(endpoint: &str, field: &str, value: &Value) -> Value {
-    json!({"kind": "field", "endpoint": endpoint, "field": field, "value": value})
+/// A field is there besides.
+pub fn extra(endpoint: &str, field: &str, value: &str) -> Value {
+    json!({"kind": "extra", "endpoint": endpoint, "field": field, "value": value})
+}
+
+/// The profile bears another openid than the token.
+pub fn other_openid() -> Value {
+    json!({"kind": "other_openid", "endpoint": PROFILE})
 }
 
 /// So often, and then no more.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use yufu_web::clock;
 
 use super::backend::Backend;
@@ -33,6 +34,7 @@ pub struct Check {
     sandbox: Arc<Sandbox>,
     apps: [Option<KnownApp>; 3],
     people: Vec<String>,
+    stopping: watch::Receiver<bool>,
 }
 
 /// Which rows are asked for.
@@ -84,7 +86,13 @@ impl Check {
             sandbox: Arc::new(sandbox),
             apps,
             people: Vec::new(),
+            stopping: hear(),
         })
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
     /// The backend.
@@ -111,6 +119,9 @@ impl Check {
             hindered = hindrance(&verdict);
         }
         for row in rows {
+            if self.is_stopping() {
+                break;
+            }
             before(row);
             let verdict = match (&hindered, self.missing(row)) {
                 (_, Some(words)) => verdict(row, Outcome::Skipped, words),
@@ -154,11 +165,15 @@ impl Check {
             self.apps.clone(),
         );
         let limit = ROW + self.backend.recipe.patience * PATIENCES;
-        let ran = tokio::time::timeout(limit, (row.run)(&stage)).await;
-        let ran = ran.unwrap_or_else(|_| {
-            let words = format!("it was not done after {} s", limit.as_secs());
-            Err(Stop::Error(words))
-        });
+        let mut stopping = self.stopping.clone();
+        let ran = tokio::select! {
+            ran = (row.run)(&stage) => ran,
+            () = tokio::time::sleep(limit) => {
+                let words = format!("it was not done after {} s", limit.as_secs());
+                Err(Stop::Error(words))
+            }
+            _ = stopping.wait_for(|stop| *stop) => Err(Stop::Error("stopped".to_owned())),
+        };
         stage.clear().await;
         let (outcome, seen) = match ran {
             Ok(()) => (Outcome::Pass, String::new()),
@@ -194,6 +209,24 @@ impl Check {
             let _ = self.sandbox.forget(&name).await;
         }
     }
+}
+
+/// Hears Ctrl-C and polite ends: what was begun is cleared away before the process goes.
+fn hear() -> watch::Receiver<bool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(async move {
+        let Ok(mut ended) = signal(SignalKind::terminate()) else {
+            return;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = ended.recv() => {}
+            () = stop.closed() => return,
+        }
+        let _ = stop.send(true);
+    });
+    stopping
 }
 
 fn verdict(row: &'static Row, outcome: Outcome, seen: String) -> Verdict {

@@ -283,7 +283,7 @@ impl Sandbox {
     /// In the user's words.
     pub async fn inbox(&self, phone: &str) -> Result<Vec<String>, String> {
         let path = format!("/_sandbox/inbox?to={}", percent(phone));
-        let messages = list(self.rest.get(&path).await?, "messages");
+        let messages = list(self.rest.get(&path).await?, "letters");
         let passcode = |message: &Value| Some(message["passcode"].as_str()?.to_owned());
         Ok(messages.iter().filter_map(passcode).collect())
     }

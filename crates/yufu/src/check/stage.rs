@@ -253,7 +253,13 @@ impl Stage {
         says: Says,
     ) -> Result<Returned, Stop> {
         let returned = match (&begun.authorize, says) {
-            (Some(url), says) => self.sandbox.authorize(url, person, says).await?,
+            (Some(url), says) => match self.sandbox.authorize(url, person, says).await {
+                // What the real platform refuses is the app's fault, not the sandbox's.
+                Err(words) if words.contains("the platform refuses") => {
+                    return Err(Stop::Fail(words.replace('\n', ";")));
+                }
+                answered => answered?,
+            },
             (None, Says::Allow) => Returned {
                 callback: None,
                 code: Some(self.code(side, person, begun.state.as_deref()).await?),

@@ -231,13 +231,16 @@ async fn judge_at(
         started.end().await;
     }
     let (verdicts, took) = verdicts?;
+    let stopped = check.is_stopping();
     let about = About {
         backend: base.as_str().trim_end_matches('/'),
         sandbox: &ready.platform,
         recipe: name,
         took,
     };
-    tell(options, &about, &verdicts)
+    let status = tell(options, &about, &verdicts)?;
+    // What was not judged was not found to be good.
+    Ok(if stopped { NO_VERDICT } else { status })
 }
 
 /// Runs the rows, with a bar on a terminal.

@@ -142,6 +142,7 @@ pub(crate) async fn run(
         .route("/api/logout", post(logout))
         .route("/api/me", get(me))
         .route("/push", post(push))
+        .merge(super::shapes::routes())
         .with_state(backend);
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
@@ -154,7 +155,7 @@ pub(crate) async fn run(
 // --- requests and answers -----------------------------------------------------------------------
 
 /// A request, read.
-struct Heard {
+pub(super) struct Heard {
     fields: Value,
     cookies: String,
     token: Option<String>,
@@ -177,7 +178,9 @@ impl Heard {
             cookies,
             token: bearer.map(str::to_owned),
         };
-        heard.token = heard.token.or_else(|| heard.cookie("session"));
+        if heard.token.is_none() {
+            heard.token = heard.cookie("session");
+        }
         heard
     }
 
@@ -187,7 +190,7 @@ impl Heard {
         found.map(|(_, value)| value.to_owned())
     }
 
-    fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         self.fields[name].as_str().unwrap_or("")
     }
 
@@ -196,7 +199,7 @@ impl Heard {
     }
 }
 
-fn answer(status: StatusCode, kind: &str, body: String, cookies: &[String]) -> Response {
+pub(super) fn answer(status: StatusCode, kind: &str, body: String, cookies: &[String]) -> Response {
     let mut response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, kind);
@@ -216,7 +219,7 @@ fn no(word: &str) -> Response {
     answer(StatusCode::OK, "application/json", body.to_string(), &[])
 }
 
-fn redirect(to: &str, cookies: &[String]) -> Response {
+pub(super) fn redirect(to: &str, cookies: &[String]) -> Response {
     let mut response = answer(StatusCode::FOUND, "text/plain", String::new(), cookies);
     let to = header::HeaderValue::from_str(to).unwrap();
     response.headers_mut().insert(header::LOCATION, to);
@@ -230,7 +233,7 @@ fn trace(word: &str) -> Response {
 
 type Asked = (HeaderMap, RawQuery, Bytes);
 
-fn read((headers, RawQuery(query), body): Asked) -> Heard {
+pub(super) fn read((headers, RawQuery(query), body): Asked) -> Heard {
     Heard::read(&headers, query, &body)
 }
 
@@ -246,7 +249,7 @@ impl Backend {
     }
 
     /// Begins a login: the state, and the device's cookie.
-    fn begin(&self, heard: &Heard, app: usize, link: bool) -> (String, String) {
+    pub(super) fn begin(&self, heard: &Heard, app: usize, link: bool) -> (String, String) {
         let state = match self.has(Fault::StateConstant) {
             true => "state".to_owned(),
             false => yufu::check::backend::random(),
@@ -293,7 +296,7 @@ impl Backend {
     }
 
     /// A login, from code and state to what it came to. Whoever asks again gets the same.
-    async fn login(&self, heard: &Heard) -> Outcome {
+    pub(super) async fn login(&self, heard: &Heard) -> Outcome {
         let code = heard.text("code");
         let word = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
         let is_code = (1..=512).contains(&code.len()) && code.bytes().all(word);
@@ -430,7 +433,7 @@ impl Backend {
     }
 
     /// A number in one spelling; none when it is none.
-    fn number(&self, typed: &str) -> Option<String> {
+    pub(super) fn number(&self, typed: &str) -> Option<String> {
         if self.has(Fault::NumbersAsTyped) {
             return Some(typed.to_owned());
         }
@@ -450,31 +453,61 @@ impl Backend {
         is_number.then(|| format!("+86{own}"))
     }
 
-    fn session(&self, heard: &Heard) -> Option<usize> {
+    pub(super) fn session(&self, heard: &Heard) -> Option<usize> {
         let token = heard.token.as_deref()?;
         let db = self.db();
         db.sessions.get(token).map(|session| session.user)
+    }
+
+    /// Ends the session of a request.
+    pub(super) fn leave(&self, heard: &Heard) -> bool {
+        let Some(user) = self.session(heard) else {
+            return false;
+        };
+        let mut db = self.db();
+        if self.has(Fault::LogoutEndsAll) {
+            db.sessions.retain(|_, session| session.user != user);
+        } else if !self.has(Fault::SessionsStay) {
+            db.sessions.remove(heard.token.as_deref().unwrap_or_default());
+        }
+        true
+    }
+
+    /// A new token for a refresh token.
+    pub(super) fn renew(&self, old: &str) -> Option<String> {
+        let mut db = self.db();
+        let (token, session) = db.sessions.iter().find(|(_, it)| it.refresh == old)?;
+        let (token, user) = (token.clone(), session.user);
+        if self.has(Fault::RenewsNothing) {
+            return Some(token);
+        }
+        db.sessions.remove(&token);
+        Some(db.let_in(user))
     }
 }
 
 // --- logging in ---------------------------------------------------------------------------------
 
-type Shared = State<Arc<Backend>>;
+pub(super) type Shared = State<Arc<Backend>>;
 
-fn device_cookie(device: &str) -> String {
+pub(super) fn device_cookie(device: &str) -> String {
     format!("device={device}; Path=/; HttpOnly; SameSite=Lax")
 }
 
-async fn login(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Response {
-    let host = headers[header::HOST].to_str().unwrap().to_owned();
-    let heard = read((headers, query, Bytes::new()));
-    let (state, device) = it.begin(&heard, 0, false);
-    let to = format!(
+pub(super) fn authorize_url(it: &Backend, headers: &HeaderMap, path: &str, state: &str) -> String {
+    let host = headers[header::HOST].to_str().unwrap();
+    format!(
         "{}/connect/qrconnect?appid={}&redirect_uri={}&response_type=code&scope=snsapi_login&state={state}",
         it.authorize,
         it.apps[0].appid,
-        yufu::check::template::percent(&format!("http://{host}/callback")),
-    );
+        yufu::check::template::percent(&format!("http://{host}{path}")),
+    )
+}
+
+async fn login(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Response {
+    let heard = read((headers.clone(), query, Bytes::new()));
+    let (state, device) = it.begin(&heard, 0, false);
+    let to = authorize_url(&it, &headers, "/callback", &state);
     redirect(&to, &[device_cookie(&device)])
 }
 
@@ -552,35 +585,19 @@ async fn me(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Response 
 
 async fn logout(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Response {
     let heard = read((headers, query, Bytes::new()));
-    let Some(user) = it.session(&heard) else {
+    if !it.leave(&heard) {
         return no("nobody");
-    };
-    let mut db = it.db();
-    if it.has(Fault::LogoutEndsAll) {
-        db.sessions.retain(|_, session| session.user != user);
-    } else if !it.has(Fault::SessionsStay) {
-        db.sessions.remove(heard.token.as_deref().unwrap_or_default());
     }
-    drop(db);
     let gone = "session=; Path=/; Max-Age=0".to_owned();
     answer(StatusCode::OK, "application/json", r#"{"code":0,"data":{}}"#.to_owned(), &[gone])
 }
 
 async fn refresh(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
     let heard = read((headers, query, body));
-    let mut db = it.db();
-    let old = heard.text("refresh_token");
-    let found = db.sessions.iter().find(|(_, it)| it.refresh == old);
-    let Some((token, session)) = found.map(|(token, it)| (token.clone(), it.clone())) else {
-        return no("refresh");
-    };
-    if it.has(Fault::RenewsNothing) {
-        return good(json!({"token": token, "refresh_token": session.refresh}));
+    match it.renew(heard.text("refresh_token")) {
+        Some(token) => good(in_with(&it, &token)),
+        None => no("refresh"),
     }
-    db.sessions.remove(&token);
-    let token = db.let_in(session.user);
-    drop(db);
-    good(in_with(&it, &token))
 }
 
 /// The app starts again: does the platform still say yes?

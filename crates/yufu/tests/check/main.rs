@@ -5,6 +5,7 @@ mod backend;
 mod db;
 mod faults;
 mod platform;
+mod shapes;
 mod sound;
 
 use yufu::check::recipe;

@@ -42,3 +42,17 @@ async fn a_sound_api_passes_every_row_it_is_judged_on() {
     );
     sandbox.end().await;
 }
+
+/// The recipes of other projects' APIs against the same backend in their shapes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_recipes_fit_the_apis_that_they_are_for() {
+    let sandbox = sandbox().await;
+    for (name, judged_rows) in [("justauth", 38), ("ruoyi", 40)] {
+        let text = yufu::check::recipe::shipped::named(name).unwrap().text;
+        let verdicts = judged(&sandbox.ready, text, &[], &[]).await;
+        assert_eq!(of(&verdicts, Outcome::Fail), Vec::<String>::new(), "{name}");
+        assert_eq!(of(&verdicts, Outcome::Error), Vec::<String>::new(), "{name}");
+        assert_eq!(Tally::of(&verdicts).pass, judged_rows, "{name}");
+    }
+    sandbox.end().await;
+}

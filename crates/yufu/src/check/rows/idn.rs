@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Power, Row, scene};
-use crate::check::backend::Side;
+use crate::check::backend::{Side, random};
 use crate::check::faults::{self, EXCHANGE, PROFILE};
 use crate::check::sandbox::Draft;
 use crate::check::stage::{MARKUP, Stage};
@@ -142,10 +142,14 @@ async fn changes(stage: &Stage) -> Run {
     let person = stage.person().await?;
     let (mut one, mut two) = (stage.device(), stage.device());
     let first = stage.enter(&mut one, Side::First, &person).await?;
-    let other = json!(format!("oChanged_{}xyz", crate::check::backend::random()));
+    let other = format!("oChanged_{}xyz", random());
     for endpoint in [EXCHANGE, PROFILE] {
-        let fault = faults::with_field(endpoint, "unionid", &other);
-        stage.fault(&person, fault).await?;
+        for fault in [
+            faults::without(endpoint, "unionid"),
+            faults::extra(endpoint, "unionid", &other),
+        ] {
+            stage.fault(&person, fault).await?;
+        }
     }
     let second = stage.enter(&mut two, Side::First, &person).await?;
     stage.same(&first, &second, "the unionid changed, and with it the account")
