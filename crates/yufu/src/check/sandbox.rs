@@ -251,11 +251,7 @@ impl Sandbox {
         let mut fault = fault.clone();
         fault["person"] = json!(person.name);
         let answer = self.rest.post("/_sandbox/faults", &fault).await?;
-        let id = match &answer["id"] {
-            Value::String(id) => Some(id.clone()),
-            Value::Number(id) => Some(id.to_string()),
-            _ => None,
-        };
+        let id = answer["faults"][0]["id"].as_str().map(str::to_owned);
         id.ok_or_else(|| "the sandbox gave the fault no id".to_owned())
     }
 

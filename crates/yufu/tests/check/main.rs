@@ -3,6 +3,7 @@
 
 mod backend;
 mod db;
+mod document;
 mod faults;
 mod platform;
 mod shapes;
