@@ -203,9 +203,7 @@ impl Backend {
         for call in self.calls(side, step) {
             let vars = self.vars(device, side, with.values);
             let first = heard.answers.len();
-            heard.kind = self
-                .call(device, call, &vars, with, &mut heard)
-                .await?;
+            heard.kind = self.call(device, call, &vars, with, &mut heard).await?;
             let answers = heard.answers.get(first..).unwrap_or_default();
             self.capture(device, call, answers);
             if heard.kind != Kind::Success {

@@ -36,8 +36,9 @@ impl Jar {
             let Some(cookie) = read(url, line, now) else {
                 continue;
             };
-            let same =
-                |it: &Cookie| (&it.name, &it.host, &it.path) == (&cookie.name, &cookie.host, &cookie.path);
+            let same = |it: &Cookie| {
+                (&it.name, &it.host, &it.path) == (&cookie.name, &cookie.host, &cookie.path)
+            };
             self.cookies.retain(|it| !same(it));
             if cookie.ends.is_none_or(|ends| ends > now.0) {
                 self.cookies.push(cookie);
@@ -89,7 +90,10 @@ impl Cookie {
 
 /// Browsers take this machine for safe without TLS.
 fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.starts_with("127.")
+        || host == "[::1]"
 }
 
 fn read(url: &Url, line: &str, now: Timestamp) -> Option<Cookie> {
@@ -157,9 +161,17 @@ mod tests {
     fn cookies_go_where_they_belong() {
         let jar = jar(
             "http://127.0.0.1:3000/auth/in",
-            &["a=1; Path=/", "b=2", "c=3; Path=/auth; Secure", "d=4; Domain=example.com"],
+            &[
+                "a=1; Path=/",
+                "b=2",
+                "c=3; Path=/auth; Secure",
+                "d=4; Domain=example.com",
+            ],
         );
-        assert_eq!(sent(&jar, "http://127.0.0.1:3000/auth/out"), "a=1; b=2; c=3");
+        assert_eq!(
+            sent(&jar, "http://127.0.0.1:3000/auth/out"),
+            "a=1; b=2; c=3"
+        );
         assert_eq!(sent(&jar, "http://127.0.0.1:3000/"), "a=1");
         assert_eq!(sent(&jar, "http://127.0.0.1:3000/authority"), "a=1");
         assert_eq!(sent(&jar, "http://127.0.0.2:3000/auth/"), "");
@@ -169,19 +181,29 @@ mod tests {
     #[test]
     fn a_cookie_is_replaced_and_taken_away() {
         let at = Url::parse("https://a.example.com/").unwrap();
-        let mut jar = jar("https://a.example.com/", &["s=1", "t=1; Domain=.example.com; Max-Age=60"]);
+        let mut jar = jar(
+            "https://a.example.com/",
+            &["s=1", "t=1; Domain=.example.com; Max-Age=60"],
+        );
         jar.keep(&at, ["s=2", "s3=x; Max-Age=0"].into_iter(), NOW);
         assert_eq!(sent(&jar, "https://a.example.com/"), "t=1; s=2");
         assert_eq!(sent(&jar, "https://b.example.com/"), "t=1");
         assert_eq!(sent(&jar, "https://badexample.com/"), "");
-        jar.keep(&at, ["s=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"].into_iter(), NOW);
+        jar.keep(
+            &at,
+            ["s=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"].into_iter(),
+            NOW,
+        );
         let later = Timestamp(NOW.0 + 61_000);
         assert_eq!(jar.header(&at, false, later), None);
     }
 
     #[test]
     fn what_is_strict_stays_at_home_when_another_site_leads_here() {
-        let jar = jar("http://127.0.0.1/", &["s=1; SameSite=Strict", "l=1; SameSite=Lax"]);
+        let jar = jar(
+            "http://127.0.0.1/",
+            &["s=1; SameSite=Strict", "l=1; SameSite=Lax"],
+        );
         let url = Url::parse("http://127.0.0.1/cb").unwrap();
         assert_eq!(jar.header(&url, true, NOW).as_deref(), Some("l=1"));
         assert_eq!(jar.header(&url, false, NOW).as_deref(), Some("s=1; l=1"));

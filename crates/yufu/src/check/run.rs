@@ -57,13 +57,15 @@ pub fn chosen(only: &[String]) -> Result<Vec<&'static Row>, String> {
             continue;
         }
         let reason = rows::UNJUDGED.iter().find(|(id, _)| *id == word);
-        wrong.push(match (reason, nearest(&word, all.iter().map(|row| row.id))) {
-            (Some((id, reason)), _) => format!("{id} is not judged: {reason}"),
-            (None, Some(near)) => format!("there is no row {word}; did you mean {near}?"),
-            (None, None) => {
-                format!("there is no row or group {word}; `yufu check --list` names them")
-            }
-        });
+        wrong.push(
+            match (reason, nearest(&word, all.iter().map(|row| row.id))) {
+                (Some((id, reason)), _) => format!("{id} is not judged: {reason}"),
+                (None, Some(near)) => format!("there is no row {word}; did you mean {near}?"),
+                (None, None) => {
+                    format!("there is no row or group {word}; `yufu check --list` names them")
+                }
+            },
+        );
     }
     match wrong.is_empty() {
         true => Ok(all.into_iter().filter(|row| ids.contains(row.id)).collect()),
@@ -111,9 +113,7 @@ impl Check {
         // Nothing can be said of a backend whose plain login does not work.
         let mut hindered = None;
         let asks_first = rows.first().is_some_and(|row| row.id == FIRST);
-        if !asks_first
-            && let Some(first) = rows::all().into_iter().find(|row| row.id == FIRST)
-        {
+        if !asks_first && let Some(first) = rows::all().into_iter().find(|row| row.id == FIRST) {
             before(first);
             let verdict = self.judge(first).await;
             hindered = hindrance(&verdict);

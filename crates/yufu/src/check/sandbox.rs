@@ -237,7 +237,10 @@ impl Sandbox {
         let answer = self.rest.get(&path).await?;
         match answer["openid"].is_string() {
             true => Ok(answer),
-            false => Err(format!("the sandbox does not exchange a code of {}: {answer}", app.appid)),
+            false => Err(format!(
+                "the sandbox does not exchange a code of {}: {answer}",
+                app.appid
+            )),
         }
     }
 
@@ -326,7 +329,9 @@ impl Sandbox {
             let Some(id) = summary["id"].as_str() else {
                 continue;
             };
-            flows.push(Flow::read(&self.rest.get(&format!("/_sandbox/flows/{id}")).await?));
+            flows.push(Flow::read(
+                &self.rest.get(&format!("/_sandbox/flows/{id}")).await?,
+            ));
         }
         Ok(flows)
     }

@@ -359,10 +359,12 @@ impl Stage {
         if let Some(me) = self.whoami(device).await? {
             return Ok(After::In(me));
         }
-        Ok(match heard.is_success() && device.vars.contains_key("ticket") {
-            true => After::Bind,
-            false => After::Out(heard),
-        })
+        Ok(
+            match heard.is_success() && device.vars.contains_key("ticket") {
+                true => After::Bind,
+                false => After::Out(heard),
+            },
+        )
     }
 
     /// Logs a person in, and binds their number where that is asked for.
@@ -410,11 +412,21 @@ impl Stage {
         phone: &str,
         scene: &str,
     ) -> Result<String, Stop> {
-        let heard = self.send_passcode(device, phone, scene).await?;
-        if !heard.0.is_success() {
-            return Err(self.fail("no passcode is sent", &heard.0));
+        let (heard, before) = self.send_passcode(device, phone, scene).await?;
+        match heard.is_success() {
+            true => self.read_passcode(device, phone, scene, before).await,
+            false => Err(self.fail("no passcode is sent", &heard)),
         }
-        let (_, before) = heard;
+    }
+
+    /// Reads the passcode that was sent after `before` others.
+    pub async fn read_passcode(
+        &self,
+        device: &mut Device,
+        phone: &str,
+        scene: &str,
+        before: usize,
+    ) -> Result<String, Stop> {
         if let Some(fixed) = &self.recipe().sms.fixed {
             return Ok(fixed.clone());
         }
@@ -518,6 +530,10 @@ impl Stage {
         let heard = self.try_in(device, Side::First, person).await?;
         match self.after(device, heard).await? {
             After::Bind => Ok(()),
+            After::In(me) if device.vars.contains_key("ticket") => Err(Stop::Fail(format!(
+                "the login waits for a number, and is logged in already, as {}",
+                me.user
+            ))),
             After::In(_) => Err(Stop::Skip(
                 "your backend logs new people in without asking for a number".to_owned(),
             )),

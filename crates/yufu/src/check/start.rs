@@ -40,7 +40,15 @@ pub async fn start(
     }
     let program = std::env::current_exe().map_err(|error| format!("yufu itself: {error}"))?;
     let child = Command::new(program)
-        .args(["run", "--sandbox", &ready.platform, "--", "sh", "-c", command])
+        .args([
+            "run",
+            "--sandbox",
+            &ready.platform,
+            "--",
+            "sh",
+            "-c",
+            command,
+        ])
         .env(SANDBOX, &ready.platform)
         .env(TOKEN, &ready.token)
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -63,7 +71,9 @@ pub async fn start(
             return Ok(started);
         }
         if let Ok(Some(status)) = started.child.try_wait() {
-            return Err(format!("\"{command}\" ended before it listened at {at} ({status})"));
+            return Err(format!(
+                "\"{command}\" ended before it listened at {at} ({status})"
+            ));
         }
         if budget.left().is_zero() {
             started.end().await;

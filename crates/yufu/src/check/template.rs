@@ -91,7 +91,11 @@ impl Template {
                 Piece::Plain(plain) => text.push_str(plain),
                 Piece::Hole(name) => {
                     let value = vars.get(name).ok_or_else(|| name.clone())?;
-                    text.push_str(&if n == 0 { value.clone() } else { percent(value) });
+                    text.push_str(&if n == 0 {
+                        value.clone()
+                    } else {
+                        percent(value)
+                    });
                 }
             }
         }

@@ -3,7 +3,10 @@
 /// What a text shows, if anything.
 pub fn found(text: &str) -> Option<&'static str> {
     let sign = |(signs, name): &(&[&str], &'static str)| {
-        signs.iter().all(|sign| text.contains(sign)).then_some(*name)
+        signs
+            .iter()
+            .all(|sign| text.contains(sign))
+            .then_some(*name)
     };
     SIGNS.iter().find_map(sign)
 }
@@ -36,9 +39,18 @@ mod tests {
         assert_eq!(found(express), Some("JavaScript"));
         let spring = r#"{"trace":"java.lang.NullPointerException\n\tat a.B.c(B.java:1)"}"#;
         assert_eq!(found(spring), Some("Java"));
-        assert_eq!(found("Traceback (most recent call last):\n  File"), Some("Python"));
-        assert_eq!(found("thread 'main' panicked at src/main.rs:3:5"), Some("Rust"));
-        for plain in ["{\"code\":500,\"msg\":\"please look at server.js\"}", "Internal Server Error"] {
+        assert_eq!(
+            found("Traceback (most recent call last):\n  File"),
+            Some("Python")
+        );
+        assert_eq!(
+            found("thread 'main' panicked at src/main.rs:3:5"),
+            Some("Rust")
+        );
+        for plain in [
+            "{\"code\":500,\"msg\":\"please look at server.js\"}",
+            "Internal Server Error",
+        ] {
             assert_eq!(found(plain), None);
         }
     }

@@ -168,7 +168,12 @@ mod tests {
     #[test]
     fn each_change_is_looked_at_and_each_finding_told_once() {
         let mut known = Known::default();
-        let list = |changed: i64| vec![json!({"id": "f2", "changed": changed}), json!({"id": "f1", "changed": 1})];
+        let list = |changed: i64| {
+            vec![
+                json!({"id": "f2", "changed": changed}),
+                json!({"id": "f1", "changed": 1}),
+            ]
+        };
         assert_eq!(known.news(&list(5)), ["f1", "f2"]);
         assert!(known.news(&list(5)).is_empty());
         assert_eq!(known.news(&list(6)), ["f2"]);

@@ -71,7 +71,10 @@ impl Wire {
             .http1_only()
             // A request into a connection that just ended would look like a fault of the backend.
             .pool_max_idle_per_host(0)
-            .user_agent(concat!("Mozilla/5.0 yufu-check/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!(
+                "Mozilla/5.0 yufu-check/",
+                env!("CARGO_PKG_VERSION")
+            ))
             .build()
             .map_err(|error| format!("the client for your backend: {error}"))?;
         Ok(Self { client })
@@ -86,8 +89,8 @@ impl Wire {
         let mut request = reqwest::Request::new(ask.method.clone(), ask.url.clone());
         for (name, value) in &ask.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
-            let value = HeaderValue::from_str(value)
-                .or_else(|_| HeaderValue::from_bytes(value.as_bytes()));
+            let value =
+                HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes()));
             if let (Ok(name), Ok(value)) = (name, value) {
                 request.headers_mut().insert(name, value);
             }
@@ -189,4 +192,3 @@ impl Silence {
         }
     }
 }
-

@@ -142,7 +142,10 @@ fn init(name: &str, out: &Path) -> Result<u8, String> {
         }
         Err(error) => return Err(format!("{} cannot be written: {error}", out.display())),
     }
-    say!("{} is written: look at base, paths and names, then: yufu check", out.display());
+    say!(
+        "{} is written: look at base, paths and names, then: yufu check",
+        out.display()
+    );
     Ok(0)
 }
 
@@ -289,9 +292,15 @@ fn tell(options: &CheckOptions, about: &About<'_>, verdicts: &[Verdict]) -> Resu
         Some(path) if path == Path::new("-") => say!("{json}"),
         Some(path) => {
             write(path, &format!("{json}\n"))?;
-            say!("{}", report::text::write(about, verdicts, options.verbose).trim_end());
+            say!(
+                "{}",
+                report::text::write(about, verdicts, options.verbose).trim_end()
+            );
         }
-        None => say!("{}", report::text::write(about, verdicts, options.verbose).trim_end()),
+        None => say!(
+            "{}",
+            report::text::write(about, verdicts, options.verbose).trim_end()
+        ),
     }
     Ok(Tally::of(verdicts).status())
 }

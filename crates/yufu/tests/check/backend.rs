@@ -104,12 +104,7 @@ impl Drop for Running {
 pub(crate) const PUSH_TOKEN: &str = "check-push-token";
 
 /// Starts a backend on a free port.
-pub(crate) async fn run(
-    platform: &str,
-    apps: Vec<App>,
-    phone: bool,
-    faults: &[Fault],
-) -> Running {
+pub(crate) async fn run(platform: &str, apps: Vec<App>, phone: bool, faults: &[Fault]) -> Running {
     let backend = Arc::new(Backend {
         apps,
         faults: faults.to_vec(),
@@ -446,10 +441,12 @@ impl Backend {
             })
             .collect();
         let own = digits.trim_start_matches('0');
-        let own = own.strip_prefix("86").filter(|it| it.len() == 11).unwrap_or(own);
-        let is_number = own.len() == 11
-            && own.starts_with('1')
-            && own.bytes().all(|b| b.is_ascii_digit());
+        let own = own
+            .strip_prefix("86")
+            .filter(|it| it.len() == 11)
+            .unwrap_or(own);
+        let is_number =
+            own.len() == 11 && own.starts_with('1') && own.bytes().all(|b| b.is_ascii_digit());
         is_number.then(|| format!("+86{own}"))
     }
 
@@ -468,7 +465,8 @@ impl Backend {
         if self.has(Fault::LogoutEndsAll) {
             db.sessions.retain(|_, session| session.user != user);
         } else if !self.has(Fault::SessionsStay) {
-            db.sessions.remove(heard.token.as_deref().unwrap_or_default());
+            db.sessions
+                .remove(heard.token.as_deref().unwrap_or_default());
         }
         true
     }
@@ -526,9 +524,15 @@ async fn callback(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Res
                 && let Some(old) = heard.cookie("session")
             {
                 it.db().sessions.remove(&old);
-                return redirect("/login?error=again", &["session=; Path=/; Max-Age=0".to_owned()]);
+                return redirect(
+                    "/login?error=again",
+                    &["session=; Path=/; Max-Age=0".to_owned()],
+                );
             }
-            redirect("/", &[format!("session={token}; Path=/; HttpOnly; SameSite=Lax")])
+            redirect(
+                "/",
+                &[format!("session={token}; Path=/; HttpOnly; SameSite=Lax")],
+            )
         }
         Outcome::No("trace") => trace("undefined is not an object"),
         Outcome::No("secret") => {
@@ -553,7 +557,12 @@ fn with_device(mut response: Response, device: &str) -> Response {
     response
 }
 
-async fn api_login(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
+async fn api_login(
+    State(it): Shared,
+    headers: HeaderMap,
+    query: RawQuery,
+    body: Bytes,
+) -> Response {
     let heard = read((headers, query, body));
     match it.login(&heard).await {
         Outcome::In(token) => good(in_with(&it, &token)),
@@ -589,7 +598,12 @@ async fn logout(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Respo
         return no("nobody");
     }
     let gone = "session=; Path=/; Max-Age=0".to_owned();
-    answer(StatusCode::OK, "application/json", r#"{"code":0,"data":{}}"#.to_owned(), &[gone])
+    answer(
+        StatusCode::OK,
+        "application/json",
+        r#"{"code":0,"data":{}}"#.to_owned(),
+        &[gone],
+    )
 }
 
 async fn refresh(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
@@ -646,11 +660,17 @@ async fn relogin(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Resp
         return good(json!({}));
     }
     let mut db = it.db();
-    db.sessions.remove(heard.token.as_deref().unwrap_or_default());
+    db.sessions
+        .remove(heard.token.as_deref().unwrap_or_default());
     no("authorize again")
 }
 
-async fn token_login(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
+async fn token_login(
+    State(it): Shared,
+    headers: HeaderMap,
+    query: RawQuery,
+    body: Bytes,
+) -> Response {
     let heard = read((headers, query, body));
     let (access, openid) = (heard.text("access_token"), heard.text("openid"));
     let ours = {
@@ -687,7 +707,9 @@ async fn sms(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes
     let Some(phone) = it.number(heard.text("phone")) else {
         return no("no number");
     };
-    if it.has(Fault::TellsNumbers) && heard.text("scene") == "login" && it.db().owner(&phone).is_none()
+    if it.has(Fault::TellsNumbers)
+        && heard.text("scene") == "login"
+        && it.db().owner(&phone).is_none()
     {
         return no("no account with this number");
     }
@@ -718,11 +740,9 @@ async fn bind(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Byte
     let name = heard.text("ticket").to_owned();
     let ticket = {
         let db = it.db();
-        let ours = |ticket: &super::db::Ticket| {
-            ticket.device == device || it.has(Fault::TicketsTravel)
-        };
-        let fresh =
-            |ticket: &super::db::Ticket| !ticket.used || it.has(Fault::TicketsStay);
+        let ours =
+            |ticket: &super::db::Ticket| ticket.device == device || it.has(Fault::TicketsTravel);
+        let fresh = |ticket: &super::db::Ticket| !ticket.used || it.has(Fault::TicketsStay);
         let found = db.tickets.get(&name).cloned();
         found.filter(|ticket| ours(ticket) && fresh(ticket))
     };
@@ -735,7 +755,10 @@ async fn bind(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Byte
         },
         None => return no("ticket"),
     };
-    if !it.db().take(&format!("{phone} bind"), heard.text("passcode")) {
+    if !it
+        .db()
+        .take(&format!("{phone} bind"), heard.text("passcode"))
+    {
         return no("passcode");
     }
     // What was not there when the ticket was given may be there now.
@@ -788,7 +811,10 @@ async fn confirm(State(it): Shared, headers: HeaderMap, query: RawQuery, body: B
     let Some(ticket) = db.tickets.get_mut(heard.text("ticket")) else {
         return no("ticket");
     };
-    let Some((user, _)) = ticket.asked.take().filter(|_| ticket.device == device && !ticket.used)
+    let Some((user, _)) = ticket
+        .asked
+        .take()
+        .filter(|_| ticket.device == device && !ticket.used)
     else {
         return no("nothing was asked");
     };
@@ -800,7 +826,12 @@ async fn confirm(State(it): Shared, headers: HeaderMap, query: RawQuery, body: B
     good(in_with(&it, &token))
 }
 
-async fn phone_login(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
+async fn phone_login(
+    State(it): Shared,
+    headers: HeaderMap,
+    query: RawQuery,
+    body: Bytes,
+) -> Response {
     let heard = read((headers, query, body));
     let Some(phone) = it.number(heard.text("phone")) else {
         return no("no number");
@@ -821,7 +852,12 @@ async fn phone_login(State(it): Shared, headers: HeaderMap, query: RawQuery, bod
 
 // --- links, deletion, pushes --------------------------------------------------------------------
 
-async fn begin_link(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
+async fn begin_link(
+    State(it): Shared,
+    headers: HeaderMap,
+    query: RawQuery,
+    body: Bytes,
+) -> Response {
     let heard = read((headers, query, body));
     if it.session(&heard).is_none() {
         return no("nobody");

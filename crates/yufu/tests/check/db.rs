@@ -126,9 +126,8 @@ impl Db {
                 .find(|it| key(&it.facts) == key(facts))
                 .map(|it| it.user);
         }
-        let own = |it: &&mut Identity| {
-            it.facts.appid == facts.appid && it.facts.openid == facts.openid
-        };
+        let own =
+            |it: &&mut Identity| it.facts.appid == facts.appid && it.facts.openid == facts.openid;
         if let Some(identity) = self.identities.iter_mut().find(own) {
             let before = identity.facts.unionid.clone();
             identity.facts = facts.clone();
@@ -138,9 +137,8 @@ impl Db {
         let found = match self.has(Fault::NoUnionid) {
             true => None,
             false => {
-                let same = |it: &&Identity| {
-                    facts.unionid.is_some() && it.facts.unionid == facts.unionid
-                };
+                let same =
+                    |it: &&Identity| facts.unionid.is_some() && it.facts.unionid == facts.unionid;
                 self.identities.iter().find(same).map(|it| it.user)
             }
         };
@@ -162,15 +160,15 @@ impl Db {
     pub(crate) fn let_in(&mut self, user: usize) -> String {
         let token = yufu::check::backend::random();
         let refresh = yufu::check::backend::random();
-        self.sessions.insert(token.clone(), Session { user, refresh });
+        self.sessions
+            .insert(token.clone(), Session { user, refresh });
         token
     }
 
     pub(crate) fn ticket(&mut self, facts: Facts, device: &str) -> String {
         if !self.has(Fault::TicketsPile) {
-            let same = |it: &Ticket| {
-                it.facts.openid == facts.openid && it.facts.appid == facts.appid
-            };
+            let same =
+                |it: &Ticket| it.facts.openid == facts.openid && it.facts.appid == facts.appid;
             self.tickets.retain(|_, it| !same(it));
         }
         let ticket = yufu::check::backend::random();

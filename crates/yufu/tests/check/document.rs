@@ -43,5 +43,8 @@ fn the_list_of_rows_is_fresh() {
         std::fs::write(&path, &fresh).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap();
-    assert!(kept == fresh, "docs/check.md is stale: print it anew with YUFU_BLESS=1");
+    assert!(
+        kept == fresh,
+        "docs/check.md is stale: print it anew with YUFU_BLESS=1"
+    );
 }

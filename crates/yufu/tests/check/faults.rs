@@ -27,6 +27,7 @@ async fn flagged(text: &str, table: &[(Fault, &[&str])]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn faults_of_code_and_state_are_flagged() {
     flagged(
         WEB,
@@ -39,7 +40,10 @@ async fn faults_of_code_and_state_are_flagged() {
             (Fault::LogsOutAtCallback, &["COD-03"]),
             (Fault::CodesReplayed, &["COD-04"]),
             (Fault::OpenidFromClient, &["COD-05"]),
-            (Fault::TakesAnything, &["COD-02", "COD-05", "COD-06", "COD-07"]),
+            (
+                Fault::TakesAnything,
+                &["COD-02", "COD-05", "COD-06", "COD-07"],
+            ),
             (Fault::EchoesMarkup, &["COD-07"]),
         ],
     )
@@ -48,6 +52,7 @@ async fn faults_of_code_and_state_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn faults_before_a_platform_that_misbehaves_are_flagged() {
     flagged(
         WEB,
@@ -71,6 +76,7 @@ async fn faults_before_a_platform_that_misbehaves_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn faults_of_accounts_are_flagged() {
     flagged(
         WEB,
@@ -103,6 +109,7 @@ async fn faults_of_accounts_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn faults_of_numbers_are_flagged() {
     flagged(
         API,
@@ -121,6 +128,7 @@ async fn faults_of_numbers_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn faults_of_passcodes_and_sessions_are_flagged() {
     flagged(
         API,

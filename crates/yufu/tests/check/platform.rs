@@ -51,11 +51,14 @@ impl Platform {
             .collect();
         let url = format!("{}{path}?{}", self.base, pairs.join("&"));
         let asked = async {
-            let answer = self.http.get(url.parse().ok()?).await.ok()?;
+            let request = hyper::Request::get(&url).header("accept", "application/json");
+            let request = request.body(Full::new(Bytes::new())).ok()?;
+            let answer = self.http.request(request).await.ok()?;
             let kind = answer.headers().get("content-type").cloned();
             let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+            let insists = self.insists && path.ends_with("access_token");
             let bytes = answer.into_body().collect().await.ok()?.to_bytes();
-            (is_json || !self.insists).then_some(bytes)
+            (is_json || !insists).then_some(bytes)
         };
         let bytes = tokio::time::timeout(self.patience, asked).await;
         let bytes = bytes.ok().flatten().ok_or(Trouble::Unread)?;

@@ -11,7 +11,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::backend::{Backend, Heard, Shared, answer, authorize_url, device_cookie, read, redirect};
+use super::backend::{
+    Backend, Heard, Shared, answer, authorize_url, device_cookie, read, redirect,
+};
 use super::db::Outcome;
 
 /// The fixed passcode of a test system.
@@ -23,7 +25,10 @@ pub(super) fn routes() -> Router<Arc<Backend>> {
         .route("/oauth/callback/wechat_open", get(callback))
         .route("/user/info", get(info))
         .route("/logout", post(logout))
-        .route("/app-api/member/auth/social-auth-redirect", get(social_redirect))
+        .route(
+            "/app-api/member/auth/social-auth-redirect",
+            get(social_redirect),
+        )
         .route("/app-api/member/auth/social-login", post(social_login))
         .route("/app-api/member/user/get", get(member))
         .route("/app-api/member/auth/send-sms-code", post(send_sms))
@@ -86,7 +91,12 @@ async fn social_redirect(State(it): Shared, headers: HeaderMap, query: RawQuery)
 
 fn session(it: &Backend, token: &str) -> Response {
     let refresh = it.db.lock().unwrap().sessions[token].refresh.clone();
-    say(0, json!({"userId": 1, "accessToken": token, "refreshToken": refresh}), "", &[])
+    say(
+        0,
+        json!({"userId": 1, "accessToken": token, "refreshToken": refresh}),
+        "",
+        &[],
+    )
 }
 
 async fn social_login(
@@ -107,12 +117,7 @@ async fn member(State(it): Shared, headers: HeaderMap, query: RawQuery) -> Respo
     whose(&it, &read((headers, query, Bytes::new())), 0, 401)
 }
 
-async fn send_sms(
-    State(it): Shared,
-    headers: HeaderMap,
-    query: RawQuery,
-    body: Bytes,
-) -> Response {
+async fn send_sms(State(it): Shared, headers: HeaderMap, query: RawQuery, body: Bytes) -> Response {
     let heard = read((headers, query, body));
     let Some(phone) = it.number(heard.text("mobile")) else {
         return say(400, Value::Null, "mobile", &[]);

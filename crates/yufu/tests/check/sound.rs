@@ -10,6 +10,7 @@ fn skipped(verdicts: &[yufu::check::verdict::Verdict]) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn a_sound_website_passes_every_row_it_is_judged_on() {
     let sandbox = sandbox().await;
     let verdicts = judged(&sandbox.ready, WEB, &[], &[]).await;
@@ -31,6 +32,7 @@ async fn a_sound_website_passes_every_row_it_is_judged_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn a_sound_api_passes_every_row_it_is_judged_on() {
     let sandbox = sandbox().await;
     let verdicts = judged(&sandbox.ready, API, &[], &[]).await;
@@ -45,13 +47,18 @@ async fn a_sound_api_passes_every_row_it_is_judged_on() {
 
 /// The recipes of other projects' APIs against the same backend in their shapes.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants people and faults by REST"]
 async fn the_shipped_recipes_fit_the_apis_that_they_are_for() {
     let sandbox = sandbox().await;
     for (name, judged_rows) in [("justauth", 38), ("ruoyi", 40)] {
         let text = yufu::check::recipe::shipped::named(name).unwrap().text;
         let verdicts = judged(&sandbox.ready, text, &[], &[]).await;
         assert_eq!(of(&verdicts, Outcome::Fail), Vec::<String>::new(), "{name}");
-        assert_eq!(of(&verdicts, Outcome::Error), Vec::<String>::new(), "{name}");
+        assert_eq!(
+            of(&verdicts, Outcome::Error),
+            Vec::<String>::new(),
+            "{name}"
+        );
         assert_eq!(Tally::of(&verdicts).pass, judged_rows, "{name}");
     }
     sandbox.end().await;

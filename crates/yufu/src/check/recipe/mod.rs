@@ -146,9 +146,17 @@ impl Step {
             "deliver",
             "delivers {code} and {state}: follows {callback} as a browser, or posts them",
         ),
-        (Self::WhoAmI, "whoami", "asks who is logged in; captures `user`"),
+        (
+            Self::WhoAmI,
+            "whoami",
+            "asks who is logged in; captures `user`",
+        ),
         (Self::LogOut, "logout", "ends the session"),
-        (Self::Refresh, "refresh", "renews the session with what was captured"),
+        (
+            Self::Refresh,
+            "refresh",
+            "renews the session with what was captured",
+        ),
         (
             Self::Relogin,
             "relogin",
@@ -159,7 +167,11 @@ impl Step {
             "token_login",
             "logs in with the platform's {access_token} and {openid}, if there is such a call",
         ),
-        (Self::Sms, "sms", "has a passcode sent to {phone}, for {scene}"),
+        (
+            Self::Sms,
+            "sms",
+            "has a passcode sent to {phone}, for {scene}",
+        ),
         (
             Self::Passcode,
             "passcode",
@@ -317,7 +329,9 @@ impl Recipe {
     /// Whether a step has a hole of this name.
     pub fn wants(&self, step: Step, name: &str) -> bool {
         let calls = self.steps.get(&step).into_iter().flatten();
-        calls.into_iter().any(|call| call.holes().any(|hole| hole == name))
+        calls
+            .into_iter()
+            .any(|call| call.holes().any(|hole| hole == name))
     }
 }
 

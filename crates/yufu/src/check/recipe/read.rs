@@ -69,7 +69,9 @@ fn whole(root: &Table<'_>, base: Option<&str>) -> Option<Recipe> {
     let headers = templates(root, "headers");
     let recipe = Recipe {
         // Whatever else is wrong is told too.
-        base: base.clone().or_else(|| Url::parse("http://localhost").ok())?,
+        base: base
+            .clone()
+            .or_else(|| Url::parse("http://localhost").ok())?,
         patience: patience(root),
         turns: root.one_of("clock", &["own", "sandbox"]) == Some("sandbox"),
         app: root.table("app").map_or_else(
@@ -204,7 +206,10 @@ fn steps<'a>(table: &Table<'a>, wants: &Wants<'a>) -> BTreeMap<Step, Vec<Call>> 
             Some(Value::Array(_)) => table.tables(word),
             _ => table.table(word).into_iter().collect(),
         };
-        let calls: Vec<Call> = calls.iter().filter_map(|table| call(table, wants)).collect();
+        let calls: Vec<Call> = calls
+            .iter()
+            .filter_map(|table| call(table, wants))
+            .collect();
         steps.insert(step, calls);
     }
     steps
@@ -258,10 +263,7 @@ fn holes(call: &Call) -> impl Iterator<Item = (&'static str, String)> {
         holes.map(str::to_owned).collect()
     };
     let path = [&call.path].into_iter().chain(&call.query);
-    let path: Vec<String> = path
-        .flat_map(Template::holes)
-        .map(str::to_owned)
-        .collect();
+    let path: Vec<String> = path.flat_map(Template::holes).map(str::to_owned).collect();
     let (part, body) = match &call.body {
         Body::Empty => ("json", Vec::new()),
         Body::Json(json) => ("json", holes_of_json(json)),
@@ -485,7 +487,9 @@ fn known_holes(root: &Table<'_>, recipe: &Recipe, wants: Vec<(Table<'_>, &str, S
     let vars = recipe.vars.iter();
     let vars = vars.chain(second.clone().flat_map(|it| &it.vars));
     let steps = recipe.steps.values();
-    let calls = steps.chain(second.flat_map(|it| it.steps.values())).flatten();
+    let calls = steps
+        .chain(second.flat_map(|it| it.steps.values()))
+        .flatten();
     let captured = calls.flat_map(|call| &call.capture).map(|(name, _)| name);
     let known: BTreeSet<&str> = vars
         .map(|(name, _)| name)

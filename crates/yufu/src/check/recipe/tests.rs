@@ -69,7 +69,9 @@ capture = { user_id = "data.id", token = "query:" }
             "line 21: step.whoami[0].form stands beside json; write one of the two",
         ],
     );
-    let both = said.iter().filter(|line| line.contains("write where it stands"));
+    let both = said
+        .iter()
+        .filter(|line| line.contains("write where it stands"));
     assert_eq!(both.count(), 2, "{}", said.join("\n"));
 }
 

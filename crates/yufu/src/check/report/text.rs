@@ -80,10 +80,7 @@ fn last(about: &About<'_>, verdicts: &[Verdict]) -> String {
         error,
     } = tally;
     let took = std::time::Duration::from_millis(u64::try_from(about.took).unwrap_or(0));
-    let mut line = format!(
-        "{} rows judged: {pass} pass, {fail} fail",
-        pass + fail
-    );
+    let mut line = format!("{} rows judged: {pass} pass, {fail} fail", pass + fail);
     if skipped > 0 {
         let _ = write!(line, "; {skipped} skipped");
     }
@@ -146,7 +143,12 @@ mod tests {
         let text = "word ".repeat(40);
         let folded = folded(&text, 8);
         assert!(folded.lines().count() > 1);
-        assert!(folded.lines().skip(1).all(|line| line.starts_with("        word")));
+        assert!(
+            folded
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("        word"))
+        );
         assert!(folded.lines().all(|line| line.len() <= WIDTH));
     }
 

@@ -86,7 +86,9 @@ async fn agrees(stage: &Stage) -> Run {
     match stage.exchanges(&person).await? {
         1 => Ok(()),
         0 => {
-            stage.note("the sandbox saw no exchange of the code: does your backend call another platform?");
+            stage.note(
+                "the sandbox saw no exchange of the code: does your backend call another platform?",
+            );
             Ok(())
         }
         many => Err(Stop::Fail(format!(
@@ -186,7 +188,13 @@ async fn was_offline(stage: &Stage) -> Run {
         .await?;
     stage.jump("4m").await?;
     let heard = stage.deliver(&mut device, Side::First, &returned).await?;
-    is_in(stage, &mut device, heard, "four minutes later it was refused").await
+    is_in(
+        stage,
+        &mut device,
+        heard,
+        "four minutes later it was refused",
+    )
+    .await
 }
 
 /// The address that an authorize address asks to be returned to.
@@ -203,23 +211,14 @@ async fn nobody(stage: &Stage, device: &mut Device, what: &str) -> Run {
     }
 }
 
-async fn is_in(
-    stage: &Stage,
-    device: &mut Device,
-    heard: Heard,
-    what: &str,
-) -> Run {
+async fn is_in(stage: &Stage, device: &mut Device, heard: Heard, what: &str) -> Run {
     match stage.after(device, heard).await? {
         After::In(_) | After::Bind => Ok(()),
         After::Out(heard) => Err(stage.fail(what, &heard)),
     }
 }
 
-async fn again(
-    stage: &Stage,
-    device: &mut Device,
-    person: &Person,
-) -> Run {
+async fn again(stage: &Stage, device: &mut Device, person: &Person) -> Run {
     match stage.enter(device, Side::First, person).await {
         Ok(_) => Ok(()),
         Err(Stop::Fail(seen)) => Err(Stop::Fail(format!(

@@ -172,9 +172,7 @@ async fn delivered_twice(stage: &Stage) -> Run {
     let heard = stage.deliver(&mut second, Side::First, &returned).await?;
     let unclear = match &heard.kind {
         Kind::Unclear(words) => Some(words.clone()),
-        Kind::Silent(silence) => {
-            Some(silence.words(stage.recipe().patience))
-        }
+        Kind::Silent(silence) => Some(silence.words(stage.recipe().patience)),
         _ => None,
     };
     if let Some(words) = unclear {
@@ -262,13 +260,19 @@ async fn forged(stage: &Stage) -> Run {
         .deliver_parts(&mut thief, Side::First, &returned, parts, &smuggled)
         .await?;
     stage
-        .refused(&mut thief, &heard, "a forged code with somebody's openid beside it")
+        .refused(
+            &mut thief,
+            &heard,
+            "a forged code with somebody's openid beside it",
+        )
         .await
 }
 
 async fn of_another_app(stage: &Stage) -> Run {
     let Some(stranger) = &stage.stranger else {
-        return Err(Stop::Skip("the sandbox has no other developer's app".to_owned()));
+        return Err(Stop::Skip(
+            "the sandbox has no other developer's app".to_owned(),
+        ));
     };
     let person = stage.person().await?;
     let mut device = stage.device();
@@ -341,8 +345,14 @@ async fn state_of_another(stage: &Stage) -> Run {
     let mut busy = stage.device();
     stage.begin(&mut busy, Side::First).await?;
     for (mut victim, what) in [
-        (busy, "an attacker's code and state, in the browser of somebody who is logging in,"),
-        (stage.device(), "an attacker's code and state, in a fresh browser,"),
+        (
+            busy,
+            "an attacker's code and state, in the browser of somebody who is logging in,",
+        ),
+        (
+            stage.device(),
+            "an attacker's code and state, in a fresh browser,",
+        ),
     ] {
         let heard = stage.deliver(&mut victim, Side::First, &returned).await?;
         stage.refused(&mut victim, &heard, what).await?;

@@ -124,7 +124,12 @@ async fn unlinked(stage: &Stage) -> Run {
     let (person, mut device, me) = in_with_number(stage).await?;
     if stage.recipe().wants(Step::Unlink, "passcode") {
         let heard = stage
-            .step(&mut device, Side::First, Step::Unlink, &[("passcode", None)])
+            .step(
+                &mut device,
+                Side::First,
+                Step::Unlink,
+                &[("passcode", None)],
+            )
             .await?;
         if heard.is_success() {
             return Err(stage.fail("the login is unlinked without the passcode", &heard));
@@ -166,7 +171,11 @@ async fn last_way_in(stage: &Stage) -> Run {
     }
     let mut later = stage.device();
     let again = stage.enter(&mut later, Side::First, &person).await?;
-    stage.same(&me, &again, "after the refusal the login leads to another account")
+    stage.same(
+        &me,
+        &again,
+        "after the refusal the login leads to another account",
+    )
 }
 
 async fn deleted(stage: &Stage) -> Run {
@@ -247,7 +256,11 @@ async fn forged(stage: &Stage) -> Run {
         }
         After::Out(heard) => return Err(stage.fail("a forged push closed the login", &heard)),
     };
-    stage.same(&me, &again, "after a forged push the login leads to another account")?;
+    stage.same(
+        &me,
+        &again,
+        "after a forged push the login leads to another account",
+    )?;
     if stage.whoami(&mut device).await?.is_none() {
         return Err(Stop::Fail("a forged push ended a session".to_owned()));
     }

@@ -105,7 +105,11 @@ async fn twice(stage: &Stage, before: bool, after: bool) -> Run {
         .await?;
     let mut three = stage.device();
     let third = stage.enter(&mut three, Side::First, &person).await?;
-    stage.same(&first, &third, "when the unionid was as before, it was another account")
+    stage.same(
+        &first,
+        &third,
+        "when the unionid was as before, it was another account",
+    )
 }
 
 async fn never(stage: &Stage) -> Run {
@@ -152,7 +156,11 @@ async fn changes(stage: &Stage) -> Run {
         }
     }
     let second = stage.enter(&mut two, Side::First, &person).await?;
-    stage.same(&first, &second, "the unionid changed, and with it the account")
+    stage.same(
+        &first,
+        &second,
+        "the unionid changed, and with it the account",
+    )
 }
 
 async fn names(stage: &Stage) -> Run {

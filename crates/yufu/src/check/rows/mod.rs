@@ -209,7 +209,11 @@ mod tests {
         let judged: Vec<&str> = all().iter().map(|row| row.id).collect();
         let unjudged: Vec<&str> = UNJUDGED.iter().map(|(id, _)| *id).collect();
         let both: BTreeSet<&str> = judged.iter().chain(&unjudged).copied().collect();
-        assert_eq!(both.len(), judged.len() + unjudged.len(), "no row stands twice");
+        assert_eq!(
+            both.len(),
+            judged.len() + unjudged.len(),
+            "no row stands twice"
+        );
         assert_eq!(both, matrix.iter().copied().collect());
         let in_order = |some: &[&str]| {
             let place = |id: &&str| matrix.iter().position(|it| it == id);
@@ -223,7 +227,11 @@ mod tests {
     fn every_row_says_what_why_and_how_to_mend_it() {
         for row in all() {
             for words in [row.does, row.holds, row.why, row.fix] {
-                assert!(words.ends_with('.') && words.len() > 20, "{}: {words}", row.id);
+                assert!(
+                    words.ends_with('.') && words.len() > 20,
+                    "{}: {words}",
+                    row.id
+                );
             }
         }
         for (id, reason) in UNJUDGED {

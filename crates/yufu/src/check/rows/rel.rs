@@ -138,7 +138,11 @@ async fn sent_back(
     }
     stage.refused(device, &heard, what).await?;
     let again = stage.recovers(person).await?;
-    stage.same(before, &again, &format!("{what}: the next login led to another account"))
+    stage.same(
+        before,
+        &again,
+        &format!("{what}: the next login led to another account"),
+    )
 }
 
 async fn straight_in(stage: &Stage) -> Run {
@@ -173,12 +177,24 @@ async fn both_are_dead(stage: &Stage) -> Run {
 async fn taken_back(stage: &Stage) -> Run {
     let (person, mut device, me) = logged_in(stage).await?;
     stage.sandbox.revoke(&person, &stage.app.appid).await?;
-    sent_back(stage, &person, &mut device, &me, "the user took the yes back").await
+    sent_back(
+        stage,
+        &person,
+        &mut device,
+        &me,
+        "the user took the yes back",
+    )
+    .await
 }
 
 async fn silent(stage: &Stage) -> Run {
     let what = "the platform was silent, and the user is logged out";
-    under(stage, vec![faults::cut(INSPECT), faults::cut(PROFILE)], what).await
+    under(
+        stage,
+        vec![faults::cut(INSPECT), faults::cut(PROFILE)],
+        what,
+    )
+    .await
 }
 
 async fn they_disagree(stage: &Stage) -> Run {
@@ -191,7 +207,8 @@ async fn they_disagree(stage: &Stage) -> Run {
     if !heard.is_success() {
         let what = "a profile that calls the token dead";
         stage.refused(&mut device, &heard, what).await?;
-        stage.note("a profile that calls the token dead ends the session, though renewing would do");
+        stage
+            .note("a profile that calls the token dead ends the session, though renewing would do");
     }
     let again = stage.recovers(&person).await?;
     stage.same(&me, &again, "the next login led to another account")
@@ -199,7 +216,9 @@ async fn they_disagree(stage: &Stage) -> Run {
 
 async fn foreign_token(stage: &Stage) -> Run {
     let Some(stranger) = &stage.stranger else {
-        return Err(Stop::Skip("the sandbox has no other developer's app".to_owned()));
+        return Err(Stop::Skip(
+            "the sandbox has no other developer's app".to_owned(),
+        ));
     };
     let (person, _, _) = logged_in(stage).await?;
     for app in [stranger, &stage.app] {

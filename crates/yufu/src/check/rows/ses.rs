@@ -77,7 +77,11 @@ async fn logs_out(stage: &Stage) -> Run {
     }
     let mut later = stage.device();
     let again = stage.enter(&mut later, Side::First, &person).await?;
-    stage.same(&me, &again, "after logging out the login leads to another account")
+    stage.same(
+        &me,
+        &again,
+        "after logging out the login leads to another account",
+    )
 }
 
 async fn another_device(stage: &Stage) -> Run {

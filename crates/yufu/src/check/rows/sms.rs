@@ -59,7 +59,11 @@ pub(super) const ROWS: &[Row] = &[
         holds: "It is refused.",
         why: "Passcodes stand in messages that others read later.",
         fix: "Take a passcode in the same transaction that it proves.",
-        needs: &[Need::Has(Step::Sms), Need::Has(Step::PhoneLogin), Need::RealPasscodes],
+        needs: &[
+            Need::Has(Step::Sms),
+            Need::Has(Step::PhoneLogin),
+            Need::RealPasscodes,
+        ],
         powers: &[],
         run: scene!(used_twice),
     },
@@ -314,7 +318,13 @@ mod tests {
     #[test]
     fn answers_are_compared_by_what_they_tell() {
         let one = shape(&json!({"code": 0, "id": "a1", "at": 1_800_000_000}));
-        assert_eq!(one, shape(&json!({"code": 0, "id": "b2", "at": 1_900_000_000})));
-        assert_ne!(one, shape(&json!({"code": 404, "id": "b2", "at": 1_900_000_000})));
+        assert_eq!(
+            one,
+            shape(&json!({"code": 0, "id": "b2", "at": 1_900_000_000}))
+        );
+        assert_ne!(
+            one,
+            shape(&json!({"code": 404, "id": "b2", "at": 1_900_000_000}))
+        );
     }
 }

@@ -146,11 +146,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// Lets a fault play while a new person's code is delivered.
-async fn under(
-    stage: &Stage,
-    person: &Person,
-    fault: Value,
-) -> Result<(Device, Heard), Stop> {
+async fn under(stage: &Stage, person: &Person, fault: Value) -> Result<(Device, Heard), Stop> {
     let mut device = stage.device();
     let begun = stage.begin_if(&mut device, Side::First).await?;
     let returned = stage
@@ -177,7 +173,9 @@ async fn bears(stage: &Stage, fault: Value, what: &str) -> Run {
     let me = match worked(stage, &mut device, &heard, &person, what).await? {
         Some(me) => Some(me),
         None => {
-            stage.note(format!("{what} refuses the login, which would work without"));
+            stage.note(format!(
+                "{what} refuses the login, which would work without"
+            ));
             None
         }
     };
@@ -248,15 +246,30 @@ async fn not_json(stage: &Stage) -> Run {
 
 async fn another_shape(stage: &Stage) -> Run {
     let faults = [
-        (faults::content_type(EXCHANGE, "text/plain"), "a good answer as text/plain"),
-        (faults::errcode_zero(EXCHANGE), "a good answer with errcode 0"),
-        (faults::extra(EXCHANGE, "new_field", "new"), "a field that nobody knows"),
-        (faults::without(EXCHANGE, "refresh_token"), "an answer without a refresh token"),
+        (
+            faults::content_type(EXCHANGE, "text/plain"),
+            "a good answer as text/plain",
+        ),
+        (
+            faults::errcode_zero(EXCHANGE),
+            "a good answer with errcode 0",
+        ),
+        (
+            faults::extra(EXCHANGE, "new_field", "new"),
+            "a field that nobody knows",
+        ),
+        (
+            faults::without(EXCHANGE, "refresh_token"),
+            "an answer without a refresh token",
+        ),
     ];
     for (fault, what) in faults {
         let person = stage.person().await?;
         let (mut device, heard) = under(stage, &person, fault).await?;
-        if worked(stage, &mut device, &heard, &person, what).await?.is_some() {
+        if worked(stage, &mut device, &heard, &person, what)
+            .await?
+            .is_some()
+        {
             continue;
         }
         // Some go without a refresh token, some do not; the others are good answers.
@@ -269,7 +282,12 @@ async fn another_shape(stage: &Stage) -> Run {
 }
 
 async fn openid_missing(stage: &Stage) -> Run {
-    refuses(stage, faults::without(EXCHANGE, "openid"), "an answer without an openid").await?;
+    refuses(
+        stage,
+        faults::without(EXCHANGE, "openid"),
+        "an answer without an openid",
+    )
+    .await?;
     // Whoever never reads the profile cannot be misled by it.
     let person = stage.person().await?;
     let (mut device, heard) = under(stage, &person, faults::other_openid()).await?;
@@ -277,7 +295,11 @@ async fn openid_missing(stage: &Stage) -> Run {
     let me = worked(stage, &mut device, &heard, &person, what).await?;
     let again = stage.recovers(&person).await?;
     if let Some(me) = me {
-        stage.same(&me, &again, "a profile of another openid led to another account")?;
+        stage.same(
+            &me,
+            &again,
+            "a profile of another openid led to another account",
+        )?;
         stage.note("the openid of the profile is not compared with the token's");
     }
     Ok(())
@@ -302,12 +324,22 @@ async fn wrong_secret(stage: &Stage) -> Run {
 }
 
 async fn profile_fails(stage: &Stage) -> Run {
-    bears(stage, faults::errcode(PROFILE, -1), "a profile that says -1").await?;
+    bears(
+        stage,
+        faults::errcode(PROFILE, -1),
+        "a profile that says -1",
+    )
+    .await?;
     bears(stage, faults::truncated(PROFILE), "half a profile").await
 }
 
 async fn profile_not_allowed(stage: &Stage) -> Run {
-    bears(stage, faults::errcode(PROFILE, 48001), "a profile that is not allowed").await
+    bears(
+        stage,
+        faults::errcode(PROFILE, 48001),
+        "a profile that is not allowed",
+    )
+    .await
 }
 
 async fn restricted(stage: &Stage) -> Run {
