@@ -341,7 +341,7 @@ enum Place {
 
 impl Place {
     async fn find(which: &Which) -> Result<Self, String> {
-        if let Some(ready) = found::search(which).await? {
+        if let Some(ready) = found::search(which, |_| true).await? {
             return Ok(Self::Joined(Box::new(ready)));
         }
         let options = DevOptions {
@@ -354,6 +354,7 @@ impl Place {
             gate_port: None,
             data: None,
             json: true,
+            lent: true,
             until_stdin_closes: false,
             poll_hold: None,
             max_pages: None,

@@ -32,6 +32,7 @@ async fn sandbox() -> Running {
         gate_port: None,
         data: None,
         json: true,
+        lent: true,
         until_stdin_closes: false,
         poll_hold: None,
         max_pages: None,
