@@ -133,7 +133,8 @@ class Other:
         self._context.load_cert_chain(leaf, key)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.greeting = f"hello from {name}"
-        self.url = f"https://{name}:{self._listener.getsockname()[1]}/"
+        self.port = self._listener.getsockname()[1]
+        self.url = f"https://{name}:{self.port}/"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
@@ -256,7 +257,9 @@ def tried(program, options, sandbox, folder, trusted, untrusted, authority):
            "TRUSTED": trusted.url, "UNTRUSTED": untrusted.url,
            # Node has roots of its own built in; this is how its users add theirs.
            "NODE_EXTRA_CA_CERTS": str(authority)}
-    line = [str(options.yufu), "run", "--sandbox", str(sandbox.line), *(["--net"] if program.net else []), "--"]
+    # The other hosts are this machine, too; a program in a network of its own is let through to them.
+    net = ["--net", *(f"--reach={other.port}" for other in (trusted, untrusted))] if program.net else []
+    line = [str(options.yufu), "run", "--sandbox", str(sandbox.line), *net, "--"]
     began = time.monotonic()
     process = subprocess.Popen([*([] if program.bare else line), *program.command], cwd=HERE, env=own, start_new_session=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -24,43 +24,55 @@ const NEEDS: &[Need] = &[
         what: "a C and C++ compiler",
         packages: &["build-essential"],
         here: || program("cc") && program("c++"),
-        steps: &["clippy", "docs", "tests", "release", "fuzz"],
+        steps: &["clippy", "docs", "tests", "release", "programs", "fuzz"],
     },
     Need {
         what: "Python 3 with venv and pip",
         packages: &["python3", "python3-venv", "python3-pip"],
         here: || run::succeeds("python3", &["-c", "import venv, ensurepip"]),
-        steps: &["conformance"],
+        steps: &["conformance", "programs"],
     },
     Need {
         what: "Node",
         packages: &["nodejs"],
         here: || program("node"),
-        steps: &["conformance", "browser"],
+        steps: &["conformance", "programs", "browser"],
     },
     Need {
         what: "npm",
         packages: &["npm"],
         here: || program("npm"),
-        steps: &["conformance", "browser"],
+        steps: &["conformance", "programs", "browser"],
     },
     Need {
         what: "openssl",
         packages: &["openssl"],
         here: || program("openssl"),
-        steps: &["conformance"],
+        steps: &["conformance", "programs"],
     },
     Need {
         what: "unshare (private networks)",
         packages: &["util-linux", "mount"],
         here: || program("unshare") && program("mount"),
-        steps: &["conformance"],
+        steps: &["conformance", "programs"],
     },
     Need {
         what: "ip (private networks)",
         packages: &["iproute2"],
         here: || program("ip"),
-        steps: &["conformance"],
+        steps: &["conformance", "programs"],
+    },
+    Need {
+        what: "curl",
+        packages: &["curl"],
+        here: || program("curl"),
+        steps: &["programs"],
+    },
+    Need {
+        what: "Java, 17 or newer",
+        packages: &["default-jdk-headless"],
+        here: || program("javac"),
+        steps: &["programs"],
     },
     Need {
         what: "Chromium",
@@ -169,7 +181,7 @@ fn install(packages: &[&str]) -> Result<(), String> {
 fn old_node(steps: &[&str]) {
     if !steps
         .iter()
-        .any(|step| ["conformance", "browser"].contains(step))
+        .any(|step| ["conformance", "programs", "browser"].contains(step))
     {
         return;
     }

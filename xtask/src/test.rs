@@ -42,6 +42,11 @@ const STEPS: &[Step] = &[
         work: conformance,
     },
     Step {
+        name: "programs",
+        about: "programs that know nothing of yufu log in under yufu run",
+        work: programs,
+    },
+    Step {
         name: "browser",
         about: "people log in with a real browser",
         work: browser,
@@ -193,6 +198,23 @@ fn conformance() -> Result<(), String> {
         "python3",
         &["conformance/run.py", "--yufu", &yufu()],
     ))
+}
+
+/// The Rust one among them is built as the tests are: its dependencies are there already.
+fn programs() -> Result<(), String> {
+    release()?;
+    let example = ["build", "--package", "yufu", "--example", "wechat_login"];
+    run::stream(run::cargo(&example))?;
+    let rust = run::target().join("debug/examples/wechat_login");
+    let rust = rust.to_string_lossy();
+    let words = [
+        "conformance/unmodified/run.py",
+        "--yufu",
+        &yufu(),
+        "--rust",
+        &rust,
+    ];
+    run::stream(run::command("python3", &words))
 }
 
 fn browser() -> Result<(), String> {

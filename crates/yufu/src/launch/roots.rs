@@ -31,7 +31,13 @@ const MOST: u64 = 16 * 1024 * 1024;
 
 /// The system's roots as PEM; `None` where there is no such file.
 pub fn system() -> Option<String> {
-    BUNDLES.iter().find_map(|path| read(Path::new(path)))
+    place().and_then(|path| read(&path))
+}
+
+/// The file of the system's roots.
+pub fn place() -> Option<PathBuf> {
+    let places = BUNDLES.iter().map(PathBuf::from);
+    places.into_iter().find(|path| read(path).is_some())
 }
 
 /// The certificates of a file, or of a folder of them, as PEM; `None` when there is none.

@@ -12,13 +12,14 @@ use yufu_web::clock;
 use super::child::{self, Signals};
 use super::environment::{Before, Plan, Target, plan};
 use super::found::{self, Ready, Which};
+use super::net::{self, Net, Ports};
 use super::rest::Client;
 use super::{roots, runtime};
 use crate::cli::variable;
 use crate::sandbox::{self, DevOptions, Folder, Running, write_private};
 
 /// What is said when it is yufu itself that fails, and not the command: as `env` and `timeout` do.
-const OUR_FAULT: u8 = 125;
+pub const OUR_FAULT: u8 = 125;
 /// How long the sandbox's own end may hold the command's status up.
 const ENDING: Duration = Duration::from_secs(3);
 
@@ -37,6 +38,16 @@ pub struct RunOptions {
     /// Keep the data of a sandbox that is started for the command in this folder.
     #[arg(long, value_name = "DIR", conflicts_with = "sandbox")]
     data: Option<PathBuf>,
+    /// Give the command a network of its own, in which the platform's names lead to the sandbox
+    /// whatever the command is set to (Linux).
+    #[arg(long)]
+    net: bool,
+    /// A port of the command in its own network that is to be reached from outside.
+    #[arg(long, value_name = "PORT", requires = "net")]
+    publish: Vec<u16>,
+    /// A port of this machine that the command reaches from its own network, such as a database.
+    #[arg(long, value_name = "PORT", requires = "net")]
+    reach: Vec<u16>,
     /// The command and its arguments.
     #[arg(
         required = true,
@@ -111,11 +122,19 @@ async fn below(
     mut signals: Signals,
 ) -> Result<ExitCode, String> {
     let folder = Folder::temporary("yufu-run")?;
-    let plan = prepare(ready, &folder.path).await?;
+    let ca = certificate(ready).await?;
+    let target = target(ready, &ca)?;
+    let plan = prepare(&target, &folder.path)?;
     for words in &plan.words {
         eprintln!("yufu: {words}");
     }
-    let mut child = match child::start(&options.command, &plan.variables) {
+    let net = match options.net {
+        true => Some(private(options, ready, &target, &folder.path, &plan).await?),
+        false => None,
+    };
+    let prefix = net.as_ref().map_or(&[][..], |net| &net.prefix);
+    let command: Vec<OsString> = prefix.iter().chain(&options.command).cloned().collect();
+    let mut child = match child::start(&command, &plan.variables) {
         Ok(child) => child,
         Err(unstarted) => {
             eprintln!("yufu: {}", unstarted.words);
@@ -156,7 +175,7 @@ impl Watch {
         let command = label(&words);
         Self {
             client: ready.client(),
-            started: json!({"pid": pid, "command": command, "runtime": runtime, "net": false}),
+            started: json!({"pid": pid, "command": command, "runtime": runtime, "net": options.net}),
             id: Arc::default(),
         }
     }
@@ -203,21 +222,40 @@ fn label(words: &[String]) -> String {
     words.join(" ").chars().take(80).collect()
 }
 
-/// Plans the environment, and writes its files.
-async fn prepare(ready: &Ready, folder: &Path) -> Result<Plan, String> {
-    let ca = certificate(ready).await?;
-    let port = |address: &str| {
-        let port = address.rsplit(':').next().and_then(|it| it.parse().ok());
-        port.ok_or_else(|| format!("the sandbox names an address without a port: {address}"))
-    };
-    let target = Target {
+/// A network of the command's own.
+async fn private(
+    options: &RunOptions,
+    ready: &Ready,
+    target: &Target<'_>,
+    folder: &Path,
+    plan: &Plan,
+) -> Result<Net, String> {
+    let mut reach = options.reach.clone();
+    for address in [&ready.app, &ready.login] {
+        reach.push(port(address)?);
+    }
+    let publish = &options.publish;
+    net::open(target, Ports { publish, reach }, folder, plan).await
+}
+
+fn port(address: &str) -> Result<u16, String> {
+    let port = address.rsplit(':').next().and_then(|it| it.parse().ok());
+    port.ok_or_else(|| format!("the sandbox names an address without a port: {address}"))
+}
+
+fn target<'a>(ready: &'a Ready, ca: &'a str) -> Result<Target<'a>, String> {
+    Ok(Target {
         platform: &ready.platform,
         token: &ready.token,
         proxy: port(&ready.proxy)?,
         gate: port(&ready.gate)?,
         plain: port(&ready.platform)?,
-        ca: &ca,
-    };
+        ca,
+    })
+}
+
+/// Plans the environment, and writes its files.
+fn prepare(target: &Target<'_>, folder: &Path) -> Result<Plan, String> {
     let roots = roots::system();
     let before = Before {
         variable: &variable,
@@ -225,7 +263,7 @@ async fn prepare(ready: &Ready, folder: &Path) -> Result<Plan, String> {
         roots: roots.as_deref(),
         now: clock::real().0,
     };
-    let plan = plan(&target, folder, &before);
+    let plan = plan(target, folder, &before);
     for (name, content) in &plan.files {
         let path = folder.join(name);
         let wrong = |error| format!("{} cannot be written: {error}", path.display());
