@@ -26,7 +26,6 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio_rustls::TlsAcceptor;
 use yufu_web::{ByProxy, Peer};
 
 use self::forward::{Forward, unreached};
@@ -83,7 +82,7 @@ pub(super) fn open(
     around: impl FnOnce(Router) -> Router,
 ) -> Result<Doorkeeper, String> {
     let (alive, ended) = mpsc::channel(1);
-    let tls = TlsAcceptor::from(parts.authority.server_config()?);
+    let tls = parts.authority.server_config()?;
     let forward = Forward::new(parts.own, parts.traffic.clone());
     let proxy = Proxy {
         own: parts.own,

@@ -14,9 +14,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use yufu_web::{ByProxy, Peer};
 
 use super::text;
@@ -31,7 +34,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(75);
 /// Answers under the platform's names.
 pub(super) struct Names {
     router: Router,
-    tls: TlsAcceptor,
+    tls: Arc<ServerConfig>,
     traffic: Arc<Traffic>,
     closing: watch::Receiver<bool>,
 }
@@ -39,7 +42,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(
         router: Router,
-        tls: TlsAcceptor,
+        tls: Arc<ServerConfig>,
         traffic: Arc<Traffic>,
         closing: watch::Receiver<bool>,
     ) -> Self {
@@ -57,22 +60,19 @@ impl Names {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut closing = self.closing.clone();
-        let handshake = tokio::time::timeout(PATIENCE, self.tls.accept(stream));
+        let mut asked = asked.to_owned();
+        let handshake = tokio::time::timeout(PATIENCE, self.shake(stream, &mut asked));
         let shaken = tokio::select! {
-            shaken = handshake => shaken,
+            shaken = handshake => shaken.unwrap_or(Err(HandshakeFault::Slow)),
             _ = closing.changed() => return,
         };
         let stream = match shaken {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                let why = HandshakeFault::of(&error);
-                return self.traffic.failed(asked, why);
-            }
-            Err(_) => return self.traffic.failed(asked, HandshakeFault::Slow),
+            Ok(stream) => stream,
+            Err(why) => return self.traffic.failed(&asked, why),
         };
         let named = stream.get_ref().1.server_name();
         let Some(host) = named.and_then(authority::known) else {
-            return self.traffic.failed(asked, HandshakeFault::Nameless);
+            return self.traffic.failed(&asked, HandshakeFault::Nameless);
         };
         self.traffic.shaken();
         let by = ByProxy {
@@ -82,6 +82,25 @@ impl Names {
         if !self.converse(stream, peer, by).await {
             self.traffic.left(host);
         }
+    }
+
+    /// In two steps: who goes away after the first has not seen our certificate, who goes away after
+    /// the second has.
+    async fn shake<S>(&self, stream: S, asked: &mut String) -> Result<TlsStream<S>, HandshakeFault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+        let hello = hello.map_err(|error| HandshakeFault::of(&error))?;
+        let named = hello.client_hello().server_name().map(str::to_owned);
+        if asked.is_empty() {
+            *asked = named.unwrap_or_default();
+        }
+        let shaken = hello.into_stream(self.tls.clone()).await;
+        shaken.map_err(|error| match HandshakeFault::of(&error) {
+            HandshakeFault::Gone => HandshakeFault::Left,
+            why => why,
+        })
     }
 
     /// Answers what is asked without TLS.

@@ -161,6 +161,21 @@ async fn shake(
     connector.connect(name, stream).await
 }
 
+/// The first words of a TLS client.
+fn hello() -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from(WECHAT).unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
 /// Sends a request over a connection; `None` when it ended without an answer.
 async fn ask<S>(stream: S, target: &str, host: &str) -> Option<(u16, String)>
 where
@@ -356,6 +371,16 @@ async fn who_does_not_trust_us_is_counted_with_their_reason() {
     assert_eq!(
         house.sum().last_failure(),
         Some((WECHAT, HandshakeFault::Gone))
+    );
+    // Whoever says hello, looks at the certificate and goes without a word.
+    let (_, mut stream) = house.connect("api.weixin.qq.com:443").await;
+    stream.write_all(&hello()).await.unwrap();
+    stream.read_u8().await.unwrap();
+    drop(stream);
+    house.counts(|sum| sum.failures == 4).await;
+    assert_eq!(
+        house.sum().last_failure(),
+        Some((WECHAT, HandshakeFault::Left))
     );
 }
 

@@ -68,7 +68,8 @@ pub enum What {
         why: HandshakeFault,
     },
     /// A handshake under one of the platform's names went well, and then the caller left without a
-    /// request. So do Node and some browsers when they do not trust the certificate.
+    /// request. So do some browsers when they do not trust the certificate, and others who only
+    /// wanted to be quick later.
     Silent,
 }
 
@@ -84,8 +85,11 @@ pub enum HandshakeFault {
     Nameless,
     /// What was said was no TLS.
     NotTls,
-    /// The caller went away.
+    /// The caller went away before it had seen our certificate.
     Gone,
+    /// The caller went away when it had seen our certificate. It gave no reason, but there is hardly
+    /// another than that it does not trust us: so do Node and Java.
+    Left,
     /// The caller said nothing for too long.
     Slow,
     /// Something else: versions, ciphers, protocols.
@@ -141,11 +145,12 @@ impl TrafficSum {
     /// Whether the platform's certificate was refused: told so, or left at once after seeing it, and
     /// nothing ever arrived.
     pub fn is_distrusted(&self) -> bool {
-        let told = self.events.iter().any(|event| {
-            let why = HandshakeFault::Untrusted;
-            event.what == What::Failed { why }
-        });
-        told || (self.silent > 0 && self.arrived() == 0)
+        let failed = |why| {
+            let what = What::Failed { why };
+            self.events.iter().any(|event| event.what == what)
+        };
+        let left = self.silent > 0 || failed(HandshakeFault::Left);
+        failed(HandshakeFault::Untrusted) || (left && self.arrived() == 0)
     }
 
     /// The last other host that was called through the proxy.
@@ -341,6 +346,10 @@ mod tests {
         let mark = traffic.mark();
         traffic.failed("api.weixin.qq.com", HandshakeFault::Gone);
         assert!(!traffic.since(&mark).is_distrusted());
+        let mark = traffic.mark();
+        traffic.failed("api.weixin.qq.com", HandshakeFault::Left);
+        assert!(traffic.since(&mark).is_distrusted());
+        let mark = traffic.mark();
         traffic.failed("api.weixin.qq.com", HandshakeFault::Untrusted);
         let sum = traffic.since(&mark);
         assert!(sum.is_distrusted());
