@@ -425,14 +425,13 @@ function drawFault(chosen = KINDS[0]?.word) {
 function faultRow(fault) {
   const { id, kind, client, person, endpoint, times, chance, left, played, ...more } = fault;
   const parts = [
-    ...Object.entries(more).map(([key, value]) => `${word('of', key)} ${word(`of_${key}`, String(value))}`),
+    ...Object.entries(more).map(([key, value]) => `${word('of', key)} ${value}`),
     endpoint, client && (world.clients.find(({ appid }) => appid === client)?.name ?? client), person,
     chance !== undefined && chance !== null ? say('fault_by_chance', { n: Math.round(chance * 100) }) : null,
   ].filter(Boolean);
   const count = times ? say('fault_left', { left: left ?? times, times }) : say('fault_played', { n: played ?? 0 });
   return make('li.fault-row', { 'data-fault': id }, icon('bolt'),
-    make('div', {}, make('b', {}, word('fault', kind)), make('small', {}, parts.join(' · '))),
-    make('span.tag', {}, count),
+    make('div', {}, make('b', {}, word('fault', kind)), make('small', {}, parts.join(' · ')), make('small.count-of', {}, count)),
     once('button.quiet.small', { label: say('remove'), attributes: { 'aria-label': `${say('remove')}: ${word('fault', kind)}` } }, async () => {
       await ask('DELETE', `${API}/faults/${part(id)}`);
       await faults();
