@@ -318,10 +318,12 @@ for (const name of ['desktop', 'desktop.dark', 'phone']) {
     await fetch(`${house.platform}/sns/oauth2/access_token?${query}`, { headers: { 'user-agent': 'node' } });
 
     const page = await t.page(view(name));
+    if (name !== 'phone') await page.setViewportSize({ width: 1160, height: 760 });
     await page.goto(`${house.platform}/flows?flow=latest`);
+    await page.waitForSelector('.live[data-live=on]', { state: 'attached' });
     await page.waitForSelector('.row .finding');
-    await page.waitForSelector('.live[data-live=on]');
-    await page.evaluate(() => (document.querySelector('.reading').scrollTop = 0));
+    // What is wrong, and what led to it.
+    await page.evaluate(() => (document.querySelector('.reading').scrollTop = 1e6));
     await shoot(t, page, `flows.${name}`);
     if (name !== 'phone') return;
     await page.click('.leave');

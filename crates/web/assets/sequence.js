@@ -7,6 +7,8 @@ const { copier, icon, knows, make, phrase, say, zh } = await import(document.get
 const LANES = ['user', 'app', 'browser', 'backend', 'platform'];
 /** A value that was taken out: its kind, and a mark that is the same for the same value. */
 const MARK = /([A-Za-z_]+)‹([0-9a-f]+)…?›/g;
+/** The values whose way through a login is worth following. */
+const TOLD = ['state', 'uuid', 'code', 'secret', 'access_token', 'refresh_token', 'ticket'];
 /** Where nothing happens for longer than this, the time is folded. */
 const GAP_MS = 2000;
 const SIGNS = { error: 'error', warning: 'warning', note: 'note' };
@@ -336,7 +338,7 @@ export class Sequence {
     const { findings } = this.#flow;
     const counts = new Map();
     for (const values of this.#carried.values()) for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-    const known = [...counts].filter(([value, count]) => count > 1 && !value.startsWith('cookie‹')).slice(0, 9);
+    const known = [...counts].filter(([value, count]) => count > 1 && TOLD.includes(value.split('‹')[0])).slice(0, 7);
     const key = JSON.stringify([findings, known]);
     if (top.dataset.key === key) return;
     top.dataset.key = key;
