@@ -200,10 +200,13 @@ function setClock(told) {
   const off = Math.round(Math.abs(told.ahead ?? 0) / 1000) * 1000;
   state.textContent = [off ? say(told.ahead > 0 ? 'ahead' : 'behind', { span: length(off) }) : say('on_time'), told.frozen ? say('frozen') : ''].filter(Boolean).join(' · ');
   state.classList.toggle('off', Boolean(off || told.frozen));
+  freeze.lastChild.textContent = say(told.frozen ? 'thaw' : 'freeze');
   hands();
 }
 
 const turn = async (body) => setClock(await ask('POST', `${API}/clock`, body));
+
+const freeze = once('button', { label: say('freeze') }, () => turn({ freeze: !clock?.frozen }));
 
 function clockSection() {
   const jump = field({ name: 'jump', label: say('jump'), placeholder: '2h, 31d, -5m', must: true });
@@ -212,7 +215,7 @@ function clockSection() {
   return section('clock', make('div.card', {},
     make('div.time', {}, face, state),
     make('div.pair', {}, button('+2 h', { jump: '2h' }), button(say('plus_days', { n: 31 }), { jump: '31d' }), button(say('plus_days', { n: 181 }), { jump: '181d' }),
-      button(say('freeze'), { freeze: true }), button(say('real'), { real: true })),
+      freeze, button(say('real'), { real: true })),
     make('div.beside', {},
       form([jump], say('jump_do'), async (values) => turn(values)),
       form([token], say('expire_do'), async (values, element) => {

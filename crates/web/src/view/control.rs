@@ -39,7 +39,7 @@ pub struct FaultKind {
 pub struct FaultField {
     /// Its name.
     pub name: String,
-    /// `number`, `word`, `text` or `person`.
+    /// `number`, `text` or `person`.
     pub shape: String,
     /// What it is for.
     pub about: String,
@@ -317,6 +317,7 @@ pub const CONTROL_WORDS: &[Word] = &[
     ("n_seconds", "{n} 秒", "{n} s"),
     ("plus_days", "+{n} 天", "+{n} d"),
     ("freeze", "停住", "Freeze"),
+    ("thaw", "继续走", "Let it go on"),
     ("real", "回到真实时间", "Back to real"),
     ("jump", "跳多远", "Jump by"),
     ("jump_do", "跳", "Jump"),

@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use yufu_web::{dev, view};
 
+use crate::sandbox::fault::{self, KEYS, KINDS, Shape};
 use crate::sandbox::state::Sandbox;
 
 /// What findings name as their source, by name.
@@ -86,10 +87,65 @@ pub(super) async fn control(State(sandbox): State<Arc<Sandbox>>, request: Reques
         let page = view::Control {
             lang,
             lang_href: Some(format!("/_sandbox?lang={}", lang.other().short())),
-            kinds: Vec::new(),
+            kinds: KINDS.iter().map(kind).collect(),
         };
         page.render()
     })
+}
+
+/// A kind of fault, for the form that adds one.
+fn kind(row: &fault::Row) -> view::FaultKind {
+    view::FaultKind {
+        word: row.word.to_owned(),
+        about: row.about.to_owned(),
+        endpoints: fault::endpoints(row).map(str::to_owned).collect(),
+        fields: row.fields.iter().map(field).collect(),
+    }
+}
+
+fn field(field: &fault::Field) -> view::FaultField {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let plain = view::FaultField {
+        name: field.name.to_owned(),
+        shape: "text".to_owned(),
+        about: field.about.replace('`', ""),
+        ..view::FaultField::default()
+    };
+    let number = |bounds, value: Option<i64>, must| view::FaultField {
+        shape: "number".to_owned(),
+        bounds: Some(bounds),
+        value: value.map(|value| value.to_string()),
+        must,
+        ..plain.clone()
+    };
+    match field.shape {
+        Shape::Number(least, most, value) => number((least, most), value, value.is_none()),
+        Shape::MaybeNumber(least, most) => number((least, most), None, false),
+        Shape::Word(all) => view::FaultField {
+            must: true,
+            words: words(all),
+            ..plain
+        },
+        Shape::Key => view::FaultField {
+            must: true,
+            words: words(&KEYS),
+            ..plain
+        },
+        Shape::Text(value) => view::FaultField {
+            must: value.is_none(),
+            value: value.map(str::to_owned),
+            ..plain
+        },
+        Shape::Span => view::FaultField {
+            must: true,
+            ..plain
+        },
+        Shape::Maybe => plain,
+        Shape::Person => view::FaultField {
+            shape: "person".to_owned(),
+            ..plain
+        },
+    }
 }
 
 async fn fact(

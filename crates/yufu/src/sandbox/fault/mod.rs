@@ -23,7 +23,7 @@ use yufu_core::secret::Entropy as _;
 
 pub use edit::How;
 pub use kind::{Death, Field, KEYS, KINDS, Kind, Row, Shape, When};
-pub use page::{openapi, reference};
+pub use page::{endpoints, openapi, reference};
 pub use read::{Known, faults, read};
 pub use spot::{SPOTS, Spot};
 

@@ -83,6 +83,12 @@ pub fn reference() -> String {
     page
 }
 
+/// The endpoints where a kind can play, as they are written.
+pub fn endpoints(row: &Row) -> impl Iterator<Item = &'static str> {
+    let paths = SPOTS.iter().filter(|(_, spot)| row.plays.contains(spot));
+    paths.map(|(path, _)| word(path))
+}
+
 fn places(row: &Row) -> String {
     let same = |a: &[Spot], b: &[Spot]| a == b;
     let named = |spots: &[Spot]| {
