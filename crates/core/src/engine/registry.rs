@@ -140,18 +140,41 @@ impl Engine {
         secret: &Secret,
         now: Timestamp,
     ) -> Result<Client, Stop> {
-        let (name, word) = (id.as_str(), secret.expose());
+        let name = id.as_str();
         let in_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         if name.is_empty() || name.len() > ClientId::MAX_BYTES || !name.bytes().all(in_name) {
             return Err(Refusal::Malformed("client").into());
         }
-        if !(8..=128).contains(&word.len()) || !word.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Refusal::Malformed("secret").into());
-        }
+        check_secret(secret)?;
         if self.store().client(id).await?.is_some() {
             return Err(Refusal::Malformed("client").into());
         }
         self.put_new_client(draft, id.clone(), secret, now).await
+    }
+
+    /// Gives a client the secret that it has elsewhere; every other one is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownClient`], [`Refusal::Malformed`] (`secret`).
+    pub async fn give_secret(
+        &self,
+        id: &ClientId,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        check_secret(secret)?;
+        let hash = SecretHash::of(secret.expose().as_bytes());
+        settled!(
+            |_round| self.change_client(id, "client.secret_given", "", now, |client| {
+                client.secrets = vec![ClientSecret {
+                    hash,
+                    created_at: now,
+                    retires_at: None,
+                }];
+                Ok(())
+            })
+        )?;
+        Ok(())
     }
 
     async fn put_new_client(
@@ -545,6 +568,13 @@ fn checked_name(name: &str) -> Result<String, Refusal> {
     } else {
         Err(Refusal::ProfileUnfit("name"))
     }
+}
+
+/// A secret that was drawn elsewhere: long enough, and without blanks that get lost on the way.
+fn check_secret(secret: &Secret) -> Result<(), Refusal> {
+    let text = secret.expose();
+    let fits = (8..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then_some(()).ok_or(Refusal::Malformed("secret"))
 }
 
 /// Checks what a client registers of itself.

@@ -1,6 +1,7 @@
 //! `yufu dev`: the same house as `serve`, with a seeded world, an inbox, a login backend and a demo
 //! app beside it.
 
+pub mod adopt;
 pub mod authority;
 mod backend;
 pub mod control;
@@ -67,6 +68,8 @@ pub struct DevOptions {
     pub proxy_anywhere: bool,
     /// The port of the platform's own names over TLS; the platform's and six more unless that is 0.
     pub gate_port: Option<u16>,
+    /// Do not take in apps that nobody registered.
+    pub no_adopt: bool,
     /// Where to keep the data; a temporary folder that goes with the process when absent.
     pub data: Option<PathBuf>,
     /// Print one line of JSON when ready.
@@ -398,6 +401,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         faults: fault::Desk::default(),
         flows: flow::Book::default(),
         auto: std::sync::Mutex::default(),
+        adopter: adopt::Adopter::new(!options.no_adopt),
         phones: hand::Phones::default(),
         screens: screens::Screens::default(),
         shelf,

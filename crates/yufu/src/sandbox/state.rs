@@ -14,6 +14,7 @@ use yufu_web::dev::Inbox;
 
 use super::World;
 use super::authority::{Authority, Files};
+use super::adopt::Adopter;
 use super::fault::Desk;
 use super::flow::Book;
 use super::hand::Phones;
@@ -73,6 +74,8 @@ pub struct Sandbox {
     pub flows: Book,
     /// Who answers every authorization at once, for unattended runs.
     pub auto: Mutex<Option<Auto>>,
+    /// Takes unknown apps in.
+    pub adopter: Adopter,
     /// The phones of the people.
     pub phones: Phones,
     /// The QR codes that are being shown.
