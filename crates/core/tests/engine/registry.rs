@@ -526,13 +526,22 @@ async fn a_client_moves_here_with_the_id_and_secret_it_had_elsewhere() {
     // Another secret in its place: the one before is no good any more.
     let give = |secret: &str| w.engine.give_secret(&client.id, &Secret::new(secret), NOW);
     give("fedcba9876543210").await.unwrap();
-    assert_eq!(w.store.change(), ["put client", "event client.secret_given"]);
+    assert_eq!(
+        w.store.change(),
+        ["put client", "event client.secret_given"]
+    );
     let known = w.engine.client(&client.id).await.unwrap();
     let hashes: Vec<_> = known.secrets.iter().map(|secret| secret.hash).collect();
-    assert_eq!(hashes, [yufu_core::secret::SecretHash::of(b"fedcba9876543210")]);
+    assert_eq!(
+        hashes,
+        [yufu_core::secret::SecretHash::of(b"fedcba9876543210")]
+    );
     assert_eq!(refused(give("short").await), Refusal::Malformed("secret"));
     let nobody = ClientId::new("wx2");
-    let given = w.engine.give_secret(&nobody, &Secret::new("fedcba9876543210"), NOW).await;
+    let given = w
+        .engine
+        .give_secret(&nobody, &Secret::new("fedcba9876543210"), NOW)
+        .await;
     assert_eq!(refused(given), Refusal::UnknownClient);
     let long: &'static str = "x".repeat(65).leak();
     assert_eq!(

@@ -134,6 +134,9 @@ struct Dev {
     /// The port of the platform's own names over TLS; the platform's and six more unless given.
     #[arg(long)]
     gate_port: Option<u16>,
+    /// Refuse apps that nobody registered, instead of taking them in.
+    #[arg(long)]
+    no_adopt: bool,
     /// Keep the data in this folder; without it, everything goes at the end.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -229,6 +232,7 @@ async fn execute(command: Command) -> Result<ExitCode, String> {
                 lent: false,
                 until_stdin_closes: dev.until_stdin_closes,
                 poll_hold: dev.poll_hold,
+                no_adopt: dev.no_adopt,
                 max_pages: dev.max_pages,
             })
             .await

@@ -48,6 +48,9 @@ pub struct RunOptions {
     /// A port of this machine that the command reaches from its own network, such as a database.
     #[arg(long, value_name = "PORT", requires = "net")]
     reach: Vec<u16>,
+    /// Refuse apps that nobody registered, instead of taking them in.
+    #[arg(long, conflicts_with = "sandbox")]
+    no_adopt: bool,
     /// The command and its arguments.
     #[arg(
         required = true,
@@ -110,6 +113,7 @@ fn own_options(options: &RunOptions) -> DevOptions {
         lent: true,
         until_stdin_closes: false,
         poll_hold: None,
+        no_adopt: options.no_adopt,
         max_pages: None,
     }
 }

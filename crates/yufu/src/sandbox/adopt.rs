@@ -81,7 +81,12 @@ async fn pass(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next)
     };
     let form = form.to_bytes();
     let form_params = Plain::get("", &String::from_utf8_lossy(&form)).params();
-    let said = |name: &str| params.filled(name).or(form_params.filled(name)).map(str::to_owned);
+    let said = |name: &str| {
+        params
+            .filled(name)
+            .or(form_params.filled(name))
+            .map(str::to_owned)
+    };
     if let (Some(appid), Some(secret)) = (said("appid"), said("secret")) {
         show_secret(&sandbox, &appid, &secret).await;
     }
@@ -122,6 +127,28 @@ pub async fn for_address(sandbox: &Sandbox, path: &str, query: &str) {
     }
 }
 
+/// Takes in a mobile app for which a code is asked: it has no authorize address to be known by.
+pub async fn for_code(sandbox: &Sandbox, appid: &str) {
+    if !sandbox.adopter.on || !is_appid(appid) || is_known(sandbox, appid).await {
+        return;
+    }
+    let native = NativeIdentity {
+        ios_bundle: Some("com.example.app".to_owned()),
+        ..NativeIdentity::default()
+    };
+    let rules = vec![RedirectRule::Loopback];
+    take_in(
+        sandbox,
+        appid,
+        ClientKind::Mobile,
+        rules,
+        native,
+        None,
+        Vec::new(),
+    )
+    .await;
+}
+
 /// An app shows its secret: it becomes the app's own if it was taken in and has shown none.
 async fn show_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
     if !is_appid(appid) {
@@ -130,7 +157,16 @@ async fn show_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
     if !is_known(sandbox, appid).await {
         // It logs people in by codes that come from a phone: a mobile app.
         let (kind, native) = (ClientKind::Mobile, NativeIdentity::default());
-        take_in(sandbox, appid, kind, vec![RedirectRule::Loopback], native, Some(secret), Vec::new()).await;
+        take_in(
+            sandbox,
+            appid,
+            kind,
+            vec![RedirectRule::Loopback],
+            native,
+            Some(secret),
+            Vec::new(),
+        )
+        .await;
         return;
     }
     if !sandbox.adopter.waiting().remove(appid) {
@@ -138,7 +174,11 @@ async fn show_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
     }
     let engine = &sandbox.house.engine;
     let given = engine
-        .give_secret(&ClientId::new(appid), &Secret::new(secret), sandbox.clock.now())
+        .give_secret(
+            &ClientId::new(appid),
+            &Secret::new(secret),
+            sandbox.clock.now(),
+        )
         .await;
     match given {
         Ok(()) => keep_secret(sandbox, appid, secret),
@@ -150,8 +190,15 @@ async fn show_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
 }
 
 fn keep_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
-    let mut world = sandbox.world.write().unwrap_or_else(PoisonError::into_inner);
-    if let Some(client) = world.clients.iter_mut().find(|client| client.appid == appid) {
+    let mut world = sandbox
+        .world
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = world
+        .clients
+        .iter_mut()
+        .find(|client| client.appid == appid)
+    {
         secret.clone_into(&mut client.secret);
     }
 }
@@ -207,7 +254,10 @@ async fn owner(sandbox: &Sandbox) -> Result<DeveloperId, Stop> {
     let all = engine.browse().developers().await?;
     match all.into_iter().find(|developer| developer.name == OWNER) {
         Some(developer) => Ok(developer.id),
-        None => Ok(engine.create_developer(OWNER, sandbox.clock.now()).await?.id),
+        None => Ok(engine
+            .create_developer(OWNER, sandbox.clock.now())
+            .await?
+            .id),
     }
 }
 
@@ -242,7 +292,9 @@ async fn take_in(
     let drawn = super::draw_token();
     let known = secret.map_or(drawn, Secret::new);
     let now = sandbox.clock.now();
-    let brought = engine.bring_client(draft, &ClientId::new(appid), &known, now).await;
+    let brought = engine
+        .bring_client(draft, &ClientId::new(appid), &known, now)
+        .await;
     if brought.is_err() {
         // Another request was first, or the secret is none: the house says what there is to say.
         return;
@@ -258,7 +310,10 @@ async fn take_in(
         developer: OWNER.to_owned(),
         redirect: String::new(),
     };
-    let mut world = sandbox.world.write().unwrap_or_else(PoisonError::into_inner);
+    let mut world = sandbox
+        .world
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
     world.clients.push(client);
     drop(world);
     sandbox.flows.note(Note {
@@ -266,7 +321,10 @@ async fn take_in(
         from: Lane::Platform,
         to: Lane::Platform,
         what: "adopted",
-        detail: format!("{appid} was not registered here; taken in as a {} app", kind.word()),
+        detail: format!(
+            "{appid} was not registered here; taken in as a {} app",
+            kind.word()
+        ),
         person: None,
         client: Some(appid.to_owned()),
         ties,
@@ -281,8 +339,14 @@ mod tests {
     fn what_an_app_may_be_sent_back_to_is_its_own_host_and_this_machine() {
         let host = |name: &str| RedirectRule::Host(name.to_owned());
         for (address, more) in [
-            ("https://www.Example.com/cb?x=1", Some(host("www.example.com"))),
-            ("http://dev.example.com:3000/cb", Some(host("dev.example.com"))),
+            (
+                "https://www.Example.com/cb?x=1",
+                Some(host("www.example.com")),
+            ),
+            (
+                "http://dev.example.com:3000/cb",
+                Some(host("dev.example.com")),
+            ),
             ("http://127.0.0.1:3000/cb", None),
             ("http://localhost:3000/cb", None),
             ("not an address", None),
@@ -296,7 +360,14 @@ mod tests {
     #[test]
     fn an_appid_is_told_from_a_typing_error() {
         assert!(is_appid("wx5f0e6ad8c21b7390"));
-        for bad in ["", "wx", "wx5f0e6ad8c21b739", "wx5f0e6ad8c21b739g", "gh_5f0e6ad8c21b7390", "wx5f0e6ad8c21b73900"] {
+        for bad in [
+            "",
+            "wx",
+            "wx5f0e6ad8c21b739",
+            "wx5f0e6ad8c21b739g",
+            "gh_5f0e6ad8c21b7390",
+            "wx5f0e6ad8c21b73900",
+        ] {
             assert!(!is_appid(bad), "{bad}");
         }
     }

@@ -230,6 +230,8 @@ pub struct Target {
     pub endpoint: &'static Endpoint,
     /// The request as the endpoint would hear it.
     pub request: Request,
+    /// Whether it goes to one of the platform's own names, as unmodified apps do.
+    pub is_named: bool,
 }
 
 /// Reads an authorize address exactly as a client made it: any of the platform's names or the
@@ -267,6 +269,7 @@ pub fn target(url: &str, platform: &str) -> Result<Target, Trouble> {
                 dialect,
                 endpoint,
                 request: Request::get(path, query),
+                is_named: HOSTS.contains(&name.as_str()),
             })
         }
         Some((_, endpoint))

@@ -412,6 +412,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
     };
     let watched = |router| {
         let router = screens::watch(guard::around(router, &keeper), &sandbox);
+        let router = adopt::before(router, &sandbox);
         tap::around(router, &sandbox, Behind::Platform)
     };
     let plain = sandbox.shelf.around_platform(platform.router.clone());

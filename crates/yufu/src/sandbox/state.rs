@@ -13,8 +13,8 @@ use yufu_web::clock::Clock;
 use yufu_web::dev::Inbox;
 
 use super::World;
-use super::authority::{Authority, Files};
 use super::adopt::Adopter;
+use super::authority::{Authority, Files};
 use super::fault::Desk;
 use super::flow::Book;
 use super::hand::Phones;

@@ -13,6 +13,7 @@ use super::answer::{Refused, Said};
 use super::glance;
 use super::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
 use crate::read::Complaints;
+use crate::sandbox::adopt;
 use crate::sandbox::hand::{Ask, End, Hand, PhoneResult, Trouble, target};
 use crate::sandbox::seen::{Behind, Lane, Note, Seen, SeenAnswer, Tie};
 use crate::sandbox::state::{Auto, Decision, Sandbox};
@@ -248,6 +249,9 @@ fn authorize(asked: &Asked<'_>) -> Work {
     work(async move {
         let target = target(&url, &sandbox.addresses.platform).map_err(said)?;
         let hand = Hand::of(&sandbox, &person).map_err(said)?;
+        if target.is_named {
+            adopt::for_address(&sandbox, &target.request.path, &target.request.query).await;
+        }
         let began = yufu_web::clock::real();
         let ended = hand.authorize(&target, decision).await.map_err(said)?;
         tell(&sandbox, &url, began, &person, decision, &ended);
@@ -367,6 +371,7 @@ fn code(asked: &Asked<'_>) -> Work {
     let sandbox = asked.sandbox.clone();
     work(async move {
         let hand = Hand::of(&sandbox, &person).map_err(said)?;
+        adopt::for_code(&sandbox, client.as_str()).await;
         let ended = hand.code(&client, state, scopes).await.map_err(said)?;
         if let End::Returned {
             code: Some(code), ..
