@@ -124,7 +124,8 @@ fn what_the_platform_refuses_is_told_in_its_words_and_what_is_wrong_all_at_once(
     let house = House::dev();
     let call = |body: Value| house.refused("POST", "/_sandbox/authorize", &body);
     let unknown = format!(
-        "https://open.weixin.qq.com{}",
+        "{}{}",
+        house.platform(),
         scan_url("wx0000000000000000", CALLBACK, "")
     );
     let (status, said) = call(json!({"url": unknown, "person": "mei"}));

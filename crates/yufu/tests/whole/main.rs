@@ -1,6 +1,7 @@
 //! The real binary as a process of its own, spoken to over loopback: status, headers and whole
 //! bodies. Every server takes a free port and folders of its own, and is ended by its id.
 
+mod adopt;
 mod backend;
 mod cli;
 mod contract;
