@@ -71,6 +71,24 @@ fn who_answers_unasked_does_so_under_a_name_too() {
 }
 
 #[test]
+fn an_answer_is_dropped_through_the_proxy_and_at_the_gate() {
+    let house = House::dev();
+    let client = house.service();
+    for open in [Named::new, at_gate] {
+        let fault = Ask::new("POST", "/_sandbox/faults")
+            .header("content-type", "application/json")
+            .body(r#"{"kind":"drop","endpoint":"access_token","times":1}"#);
+        let set = house.control(fault);
+        assert!([200, 201].contains(&set.status), "{}", set.text());
+        let code = Browser::of(&house, 0).code(&client.0, "snsapi_userinfo");
+        let target = exchange(&client, &code);
+        assert!(open(&house, API).is_cut(&target));
+        // It was redeemed all the same: nobody heard of it.
+        assert_eq!(open(&house, API).get(&target).errcode(), 40163);
+    }
+}
+
+#[test]
 fn the_script_of_websites_is_under_its_name() {
     let house = House::dev();
     let script = Named::new(&house, "res.wx.qq.com");

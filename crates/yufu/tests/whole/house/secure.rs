@@ -42,6 +42,13 @@ impl Named {
     pub(crate) fn get(&mut self, target: &str) -> Answer {
         self.ask(Ask::get(target))
     }
+
+    /// Whether a request gets no answer, and the connection ends instead.
+    pub(crate) fn is_cut(&mut self, target: &str) -> bool {
+        let ask = Ask::get(target).host(self.host);
+        self.wire.send(&ask.bytes(0));
+        self.wire.answer().is_none()
+    }
 }
 
 /// At the gate of a sandbox, without a proxy.
