@@ -356,6 +356,7 @@ impl Place {
             json: true,
             lent: true,
             until_stdin_closes: false,
+            no_adopt: false,
             poll_hold: None,
             max_pages: None,
         };
