@@ -127,6 +127,11 @@ impl Params {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// The names that are there, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether a parameter is there but not UTF-8.
     pub fn is_malformed(&self, name: &str) -> bool {
         self.0

@@ -60,3 +60,8 @@ fn the_snippets_are_the_files_that_are_tested() {
 fn the_page_of_the_faults_is_fresh() {
     fresh("sandbox-faults.md", &yufu::sandbox::fault::reference());
 }
+
+#[test]
+fn the_document_of_the_findings_is_fresh() {
+    fresh("findings.md", &yufu::sandbox::flow::findings());
+}

@@ -406,6 +406,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         screens: screens::Screens::default(),
         shelf,
     });
+    flow::introduce(&sandbox);
     let ready = Ready {
         lent: options.lent,
         ..ready(&sandbox)
@@ -464,6 +465,7 @@ impl Running {
         let [platform, login] = self.roles;
         (platform.close)();
         (login.close)();
+        self.sandbox.flows.close();
         let _ = self.stop.send(true);
         for server in self.servers {
             let _ = server.await;

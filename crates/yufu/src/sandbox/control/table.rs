@@ -38,6 +38,7 @@ use axum::response::Response;
 use super::answer::Said;
 use super::{document, glance, handset};
 use crate::read::Table;
+use crate::sandbox::flow;
 use crate::sandbox::snapshot;
 use crate::sandbox::state::Sandbox;
 use crate::sandbox::{fault, time};
@@ -46,6 +47,7 @@ use crate::sandbox::{fault, time};
 const TABLES: &[&[Endpoint]] = &[
     glance::ROWS,
     handset::ROWS,
+    flow::ROWS,
     snapshot::ROWS,
     crate::launch::calls::ROWS,
     fault::ROWS,
