@@ -150,6 +150,10 @@ impl Names {
             let value = HeaderValue::from_static(host);
             request.headers_mut().insert(header::HOST, value);
         }
+        // Said to a proxy, not to the platform.
+        for name in ["proxy-connection", "proxy-authorization"] {
+            request.headers_mut().remove(name);
+        }
         self.traffic.asked(host);
         let extensions = request.extensions_mut();
         extensions.insert(Peer(peer));

@@ -36,6 +36,8 @@ async fn tell(request: axum::extract::Request) -> String {
     let peer = request.extensions().get::<Peer>().is_some();
     let host = request.headers().get(header::HOST).cloned().unwrap();
     let by = by.map(|by| format!("{}://{}", by.scheme, by.host));
+    let spoken = request.headers().contains_key("proxy-connection");
+    assert!(!spoken, "that was for the proxy");
     format!("{by:?} {peer} {} {}", request.uri(), host.to_str().unwrap())
 }
 
