@@ -8,12 +8,13 @@ mod doctor;
 mod identities;
 mod launch;
 mod manage;
+mod overview;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use yufu_store::{Options, SqliteStore};
 use yufu_web::clock;
 
@@ -167,7 +168,8 @@ pub(crate) struct Place {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = overview::grouped(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     quiet_logs();
     if matches!(cli.command, None | Some(Command::Dev(_))) {
         // The system would give memory in pieces of 2 MiB, of which a house of one developer fills

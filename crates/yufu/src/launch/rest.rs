@@ -63,6 +63,17 @@ impl Client {
         self.ask(Method::PUT, path, body).await
     }
 
+    /// Hands a file in, as it stands.
+    ///
+    /// # Errors
+    /// As for [`Client::get`].
+    pub async fn hand_in(&self, path: &str, kind: &str, text: String) -> Result<Value, String> {
+        let bytes = self
+            .exchange_as(Method::POST, path, kind, Bytes::from(text))
+            .await?;
+        serde_json::from_slice(&bytes).map_err(|_| self.no_json(path))
+    }
+
     /// Changes.
     ///
     /// # Errors
@@ -93,7 +104,7 @@ impl Client {
     /// # Errors
     /// As for [`Client::get`].
     pub async fn open(&self, path: &str) -> Result<Incoming, String> {
-        let answer = self.send(Method::GET, path, &Value::Null).await?;
+        let answer = self.send(Method::GET, path, "", Bytes::new()).await?;
         match answer.status().is_success() {
             true => Ok(answer.into_body()),
             false => Err(self.refused(answer).await),
@@ -105,15 +116,31 @@ impl Client {
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&bytes).map_err(|_| {
-            let base = &self.base;
-            format!("{base}{path} did not answer with JSON: is it a sandbox of this version?")
-        })
+        serde_json::from_slice(&bytes).map_err(|_| self.no_json(path))
+    }
+
+    fn no_json(&self, path: &str) -> String {
+        let base = &self.base;
+        format!("{base}{path} did not answer with JSON: is it a sandbox of this version?")
     }
 
     async fn exchange(&self, method: Method, path: &str, body: &Value) -> Result<Bytes, String> {
+        let (kind, bytes) = match body {
+            Value::Null => ("", Bytes::new()),
+            body => ("application/json", Bytes::from(body.to_string())),
+        };
+        self.exchange_as(method, path, kind, bytes).await
+    }
+
+    async fn exchange_as(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> Result<Bytes, String> {
         let whole = async {
-            let answer = self.send(method, path, body).await?;
+            let answer = self.send(method, path, kind, body).await?;
             if !answer.status().is_success() {
                 return Err(self.refused(answer).await);
             }
@@ -129,7 +156,8 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: &Value,
+        kind: &str,
+        body: Bytes,
     ) -> Result<Response<Incoming>, String> {
         let mut request = Request::builder()
             .method(method)
@@ -137,14 +165,10 @@ impl Client {
         if !self.token.is_empty() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         }
-        let bytes = match body {
-            Value::Null => Bytes::new(),
-            body => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
-            }
-        };
-        let request = request.body(Full::new(bytes));
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request.body(Full::new(body));
         let request = request.map_err(|_| format!("{}{path} is no address to ask", self.base))?;
         self.http.request(request).await.map_err(|_| {
             format!(
@@ -174,6 +198,9 @@ fn lines(status: StatusCode, body: &Value) -> String {
             Some(at) => format!("{at}: {what}"),
             None => what.to_owned(),
         };
+        if let Some(number) = complaint["line"].as_u64() {
+            line = format!("line {number}: {line}");
+        }
         if let Some(remedy) = text("remedy") {
             line.push_str("\n  ");
             line.push_str(remedy);

@@ -25,6 +25,7 @@ use yufu_web::clock::{self, Clock};
 
 use super::control::answer::{Refused, Said};
 use super::control::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
+use super::fault::Fault;
 use super::state::{Auto, Sandbox};
 use super::{World, make_private, write_private};
 use crate::read::Complaints;
@@ -113,6 +114,11 @@ struct Rest {
     taken: Timestamp,
     /// How far the clock was ahead, in milliseconds.
     ahead: i64,
+    /// Where it stood, if it was frozen.
+    #[serde(default)]
+    stands: Option<Timestamp>,
+    #[serde(default)]
+    faults: Vec<Fault>,
     /// The people and clients, as [`World::kept`] writes them.
     world: Value,
     /// The people whose phones are without the platform's app, by short name.
@@ -157,6 +163,8 @@ impl Shelf {
         let rest = Rest {
             taken: clock::real(),
             ahead: 0,
+            stands: None,
+            faults: Vec::new(),
             world: world.kept().map_err(|error| error.to_string())?,
             without_app: Vec::new(),
             auto: None,
@@ -461,7 +469,7 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
     let _login = shelf.login.latch.shut().await;
     let _platform = shelf.platform.latch.shut().await;
     shelf.put_back(&place, &undo.0).await.map_err(refused)?;
-    turn_clock(&sandbox.clock, rest.ahead);
+    set_clock(&sandbox.clock, &rest);
     let now = sandbox.clock.now();
     for room in [&shelf.platform, &shelf.login] {
         room.begin_anew(now).await.map_err(Refused::fault)?;
@@ -484,6 +492,7 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
     auto.unwrap_or_else(PoisonError::into_inner)
         .clone_from(&rest.auto);
     sandbox.inbox.replace(rest.inbox.clone());
+    sandbox.faults.restore(rest.faults.clone());
     Ok(rest)
 }
 
@@ -491,9 +500,16 @@ fn lock<T>(lock: &std::sync::RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn turn_clock(clock: &Clock, ahead: i64) {
-    let is = clock.now().since(clock::real());
-    clock.turn(Lifetime::from_millis(ahead - is.millis()));
+/// The clock goes as far ahead of real time as it did; one that stood stands where it did.
+fn set_clock(clock: &Clock, rest: &Rest) {
+    clock.back_to_real();
+    match rest.stands {
+        None => clock.turn(Lifetime::from_millis(rest.ahead)),
+        Some(stands) => {
+            clock.freeze();
+            clock.turn(stands.since(clock.now()));
+        }
+    }
 }
 
 impl Rest {
@@ -507,7 +523,9 @@ impl Rest {
         let auto = sandbox.auto.lock();
         Ok(Self {
             taken: clock::real(),
-            ahead: sandbox.clock.now().since(clock::real()).millis(),
+            ahead: sandbox.clock.ahead().millis(),
+            stands: sandbox.clock.frozen().then(|| sandbox.clock.now()),
+            faults: sandbox.faults.list(),
             without_app: without.map(|person| person.name.clone()).collect(),
             world: world.kept()?,
             auto: auto.unwrap_or_else(PoisonError::into_inner).clone(),

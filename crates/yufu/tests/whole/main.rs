@@ -6,6 +6,7 @@ mod backend;
 mod cli;
 mod contract;
 mod control;
+mod control_cli;
 mod crash;
 mod faults;
 mod files;

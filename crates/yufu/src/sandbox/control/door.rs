@@ -91,19 +91,23 @@ async fn document(row: &Endpoint, request: Request) -> Result<Document, Refused>
         let query = request.uri().query().unwrap_or("");
         return Ok(Document::value(&of_query(row, query)));
     }
-    let bytes = body(request.into_body()).await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        let complaints = Complaints::one("", "the body is not UTF-8", "send JSON in UTF-8");
-        Refused::bad(complaints)
-    })?;
+    let text = text(request.into_body()).await?;
     Ok(match text.trim() {
         "" => Document::value(&Value::Object(Map::new())),
         // Where there is but one line, its number tells nothing.
         line if !line.contains('\n') => match serde_json::from_str(line) {
             Ok(value @ Value::Object(_)) => Document::value(&value),
-            _ => Document::json(text),
+            _ => Document::json(&text),
         },
-        _ => Document::json(text),
+        _ => Document::json(&text),
+    })
+}
+
+/// A body as text.
+pub(super) async fn text(from: Body) -> Result<String, Refused> {
+    String::from_utf8(body(from).await?).map_err(|_| {
+        let complaints = Complaints::one("", "the body is not UTF-8", "send it in UTF-8");
+        Refused::bad(complaints)
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod document;
 mod door;
+pub mod file;
 pub mod glance;
 pub mod guard;
 pub mod handset;

@@ -36,7 +36,7 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::answer::Said;
-use super::{document, glance, handset};
+use super::{document, file, glance, handset};
 use crate::read::Table;
 use crate::sandbox::flow;
 use crate::sandbox::snapshot;
@@ -52,6 +52,7 @@ const TABLES: &[&[Endpoint]] = &[
     crate::launch::calls::ROWS,
     fault::ROWS,
     time::ROWS,
+    file::ROWS,
     document::ROWS,
 ];
 
