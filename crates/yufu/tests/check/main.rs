@@ -35,6 +35,7 @@ async fn sandbox() -> Running {
         lent: true,
         until_stdin_closes: false,
         poll_hold: None,
+        no_adopt: false,
         max_pages: None,
     };
     sandbox::start(&options).await.unwrap()
