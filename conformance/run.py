@@ -22,7 +22,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lab import certificates, document, prepare, wire
+from lab import certificates, document, faults, prepare, wire
 from lab.browser import Stuck, World
 from lab.drivers import DRIVERS
 from lab.front import BREAKS, EXPECTED, FINE_BREAKS, Front
@@ -69,13 +69,16 @@ def arguments():
                         help="the binary (default: target/release/yufu of this repository)")
     parser.add_argument("--only", action="append", metavar="NAME", help="this driver alone; may be given again")
     parser.add_argument("--no-breaks", action="store_true", help="without the broken answers")
+    parser.add_argument("--faults", action="store_true", help="the sandbox's faults and clock alone")
+    parser.add_argument("--no-faults", action="store_true", help="without the sandbox's faults and clock")
+    parser.add_argument("--write", action="store_true", help="write what came of the faults into FAULTS.md")
     parser.add_argument("--prepare", action="store_true", help="install the libraries and stop")
     parser.add_argument("--list", action="store_true", help="name the drivers and stop")
     parser.add_argument("--json", action="store_true", help="the report as one JSON document")
     parser.add_argument("--verbose", action="store_true", help="with every failure, what the driver wrote")
     options = parser.parse_args()
     options.yufu = options.yufu.resolve()
-    unknown = set(options.only or ()) - {driver.name for driver in DRIVERS} - {document.NAME}
+    unknown = set(options.only or ()) - {driver.name for driver in DRIVERS} - {document.NAME} - faults.names()
     if unknown:
         parser.error(f"no driver is named {', '.join(sorted(unknown))}; --list names them")
     return options
@@ -138,23 +141,32 @@ def run(options):
     with tempfile.TemporaryDirectory(prefix="yufu-conformance-") as name:
         folder = Path(name)
         try:
-            results = {}
-            if drivers:
+            results, faulty = {}, {}
+            with_faults = not options.no_faults and (not options.only or set(options.only) & faults.names())
+            if drivers or with_faults:
                 with (folder / "yufu.err").open("wb") as errors:
                     house, world = start_yufu(options.yufu, folder, errors, processes)
                 if world is None:
                     return stop("yufu dev did not come up: " + ((folder / "yufu.err").read_text("utf-8", "replace")[-600:] or "it said nothing"))
-                results = drive(drivers, options, folder, world, processes, started + RUN_SECONDS)
-                if results is None:
-                    return stop(f"still running after {RUN_SECONDS} s; given up")
+                made = certificates.make(folder, HOSTS)
+                places = [Place(number, folder, world, made, processes) for number in range(WORKERS)]
+                if not options.faults:
+                    results = drive(drivers, options, places, started + RUN_SECONDS)
+                    if results is None:
+                        return stop(f"still running after {RUN_SECONDS} s; given up")
+                if with_faults:
+                    until = time.monotonic() + RUN_SECONDS
+                    faulty = faults.run(places, world, options.only, lambda: until - time.monotonic())
+                for place in places:
+                    place.front.close()
                 if house.poll() is not None:
                     say(f"yufu ended during the run, with status {house.returncode}: " + (folder / "yufu.err").read_text("utf-8", "replace")[-600:])
                 processes.end(house)
-            is_asked = not options.only or document.NAME in options.only
+            is_asked = not options.faults and (not options.only or document.NAME in options.only)
             documented = by_document(options, folder, processes) if is_asked else {}
         finally:
             processes.end_all()
-    return report(results, documented, options, time.monotonic() - started)
+    return report(results, faulty, documented, options, time.monotonic() - started)
 
 
 def by_document(options, folder, processes):
@@ -204,9 +216,7 @@ def plain_environment(folder):
             "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
 
 
-def drive(drivers, options, folder, world, processes, deadline):
-    upstream = urlsplit(world["platform"])
-    authority, leaf, key = certificates.make(folder, HOSTS)
+def drive(drivers, options, places, deadline):
     jobs = queue.Queue()
     for broken in [None, *([] if options.no_breaks else BREAKS)]:
         for driver in drivers:
@@ -219,34 +229,45 @@ def drive(drivers, options, folder, world, processes, deadline):
     results = {(driver.name, broken): nothing("it never ran") for driver, broken in jobs.queue}
     known = {}
 
-    def work(number):
-        # Each worker is a network place of its own: an address, a front on it, and a hosts file that leads there.
-        address = f"127.0.0.{number + 2}"
-        hosts = folder / f"hosts-{number}"
-        hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {host}\n" for host in HOSTS))
-        front = Front(address, (upstream.hostname, upstream.port), leaf, key)
-        # Person 1 has the name that breaks careless clients; person 2 never agrees to anything.
-        place = World(address, authority, HOSTS, world["platform"], *world["people"][:2])
+    def work(place):
         while True:
             try:
                 driver, broken = jobs.get_nowait()
             except queue.Empty:
-                return front.close()
+                return
             try:
-                client = next((one for one in world["clients"] if one["kind"] == driver.kind), None)
-                if client is None:
-                    raise LookupError(f"yufu dev names no client of kind {driver.kind}")
-                shift = Shift(driver, client, world["people"][0], front, place, hosts, authority, folder, processes)
-                results[driver.name, broken] = shift.result(broken, known)
+                results[driver.name, broken] = place.shift(driver).result(broken, known)
             except Exception as problem:  # one driver's trouble must not hide the others' results
                 results[driver.name, broken] = nothing(f"the runner itself: {problem!r}")
 
-    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(WORKERS)]
+    workers = [threading.Thread(target=work, args=(place,), daemon=True) for place in places]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(max(0, deadline - time.monotonic()))
     return None if any(worker.is_alive() for worker in workers) else results
+
+
+class Place:
+    """A network place of its own for each worker: an address, a front on it, and a hosts file that leads there."""
+
+    def __init__(self, number, folder, world, certificates_, processes):
+        authority, leaf, key = certificates_
+        upstream = urlsplit(world["platform"])
+        address = f"127.0.0.{number + 2}"
+        self._hosts = folder / f"hosts-{number}"
+        self._hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {host}\n" for host in HOSTS))
+        self._world, self._folder, self._processes, self._authority = world, folder, processes, authority
+        self.front = Front(address, (upstream.hostname, upstream.port), leaf, key)
+        # Person 1 has the name that breaks careless clients; person 2 never agrees to anything.
+        self._people = World(address, authority, HOSTS, world["platform"], *world["people"][:2])
+
+    def shift(self, driver):
+        world = self._world
+        client = next((one for one in world["clients"] if one["kind"] == driver.kind), None)
+        if client is None:
+            raise LookupError(f"yufu dev names no client of kind {driver.kind}")
+        return Shift(driver, client, world, self.front, self._people, self._hosts, self._authority, self._folder, self._processes)
 
 
 def nothing(why):
@@ -256,9 +277,11 @@ def nothing(why):
 class Shift:
     """One driver, once: started, served with callbacks, watched, judged."""
 
-    def __init__(self, driver, client, person, front, place, hosts, authority, folder, processes):
-        self.driver, self.client, self.person, self.front, self.place = driver, client, person, front, place
+    def __init__(self, driver, client, world, front, place, hosts, authority, folder, processes):
+        self.driver, self.client, self.world, self.front, self.place = driver, client, world, front, place
+        self.person = world["people"][0]
         self.hosts, self.authority, self.folder, self.processes = hosts, authority, folder, processes
+        self.mobile = next((one for one in world["clients"] if one["kind"] == "mobile"), None)
 
     def result(self, broken, known):
         began = time.monotonic()
@@ -274,7 +297,8 @@ class Shift:
         """The line protocol: the driver asks for a person's answer, gets a callback URL, and says a result at the end."""
         runtime = str(prepare.PYTHON) if self.driver.language == "python" else shutil.which("node")
         asked = {"appid": self.client["appid"], "secret": self.client["secret"], "kind": self.client["kind"],
-                 "nickname": self.person["nickname"], "callback": "http://127.0.0.1:8000/callback"}
+                 "nickname": self.person["nickname"], "person": self.person["name"], "mobile": self.mobile,
+                 "callback": "http://127.0.0.1:8000/callback"}
         environment = {**plain_environment(self.folder), "CONFORMANCE": json.dumps(asked),
                        "REQUESTS_CA_BUNDLE": str(self.authority), "SSL_CERT_FILE": str(self.authority),
                        "NODE_EXTRA_CA_CERTS": str(self.authority)}
@@ -294,6 +318,10 @@ class Shift:
                         continue  # a library that prints
                     if "authorize" in message:
                         self.answer(process, message, failed)
+                    elif "sandbox" in message:
+                        answer = faults.Control(self.world).call(*message["sandbox"])
+                        process.stdin.write(json.dumps({"answer": answer}) + "\n")
+                        process.stdin.flush()
                     elif "result" in message:
                         saw = message["result"]
                 process.wait()
@@ -342,7 +370,7 @@ def verdict(result, broken):
     return True, "library" if result["failed"] else "wire", result["failed"]
 
 
-def report(results, documented, options, seconds):
+def report(results, faulty, documented, options, seconds):
     names = [driver for driver in DRIVERS if (driver.name, None) in results]
     rows, passed, failed = [], 0, 0
     for driver in names:
@@ -356,16 +384,23 @@ def report(results, documented, options, seconds):
             row["runs"][broken or "login"] = {"passed": good, "word": word, "why": why, "seconds": result["seconds"],
                                               "checks": result["saw"].get("passed", [])}
         rows.append(row)
+    judged = faults.judge(faulty)
+    passed += sum(one["passed"] for one in judged)
+    failed += sum(not one["passed"] for one in judged)
+    if judged and options.write:
+        (HERE / "FAULTS.md").write_text(faults.page(judged, prepare.version))
     passed += sum(not result["failed"] for result in documented.values())
     failed += sum(bool(result["failed"]) for result in documented.values())
     if options.json:
         api = {name: {"passed": not result["failed"], "why": result["failed"], "seconds": result["seconds"], "calls": result.get("calls", 0)}
                for name, result in documented.items()}
-        print(json.dumps({"passed": passed, "failed": failed, "seconds": round(seconds, 1), "drivers": rows, document.NAME: api},
+        print(json.dumps({"passed": passed, "failed": failed, "seconds": round(seconds, 1), "drivers": rows, "faults": judged, document.NAME: api},
                          ensure_ascii=False, indent=1))
     else:
         if rows:
             as_text(rows, results, options)
+        if judged:
+            print("\n" + faults.text(judged, options.verbose))
         if documented:
             print(f"\nThe login API by its own document, with {document.PACKAGE} {prepare.version('python', document.PACKAGE)}:\n")
         for name, result in documented.items():

@@ -255,7 +255,9 @@ class World:
             raise Stuck(f"{end}; the phone's last page: {last}")
         errcode, code = end
         if errcode == "405" and allow:
-            return _append(data.get("data-redirect", redirect_of(url)), code, data.get("data-state", state_of(url)))
+            # What the page does not hand its script, the script cannot hand back.
+            state = data.get("data-state") if data else state_of(url)
+            return _append(data.get("data-redirect", redirect_of(url)), code, state)
         if errcode == "403" and not allow:
             return None
         raise Stuck(f"the poll ended with {errcode}; the phone's last page: {last}")

@@ -18,6 +18,12 @@ export async function authorize(url, redirect, { refuse = false } = {}) {
   return answer.callback;
 }
 
+/** A call of the sandbox's control, made by the runner; resolves to its answer. */
+export async function sandbox(method, path, body) {
+  process.stdout.write(JSON.stringify({ sandbox: [method, path, body] }) + '\n');
+  return JSON.parse((await lines.next()).value).answer;
+}
+
 /** The callback's parameters. */
 export const query = (url) => Object.fromEntries(new URL(url).searchParams);
 

@@ -23,6 +23,12 @@ def authorize(url, redirect, refuse=False):
     return answer["callback"]
 
 
+def sandbox(method, path, body=None):
+    """A call of the sandbox's control, made by the runner; returns its answer."""
+    print(json.dumps({"sandbox": [method, path, body]}), flush=True)
+    return json.loads(sys.stdin.readline())["answer"]
+
+
 def query(url):
     """The callback's parameters, each once."""
     return {name: values[-1] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
