@@ -236,7 +236,7 @@ function personFields(person = {}) {
   const text = (name, more) => field({ name, label: say(name), value: person[name], ...more });
   return [
     text('nickname', { must: true }),
-    text('phone', { must: !person.name, placeholder: '+8613800000009' }),
+    text('phone', { placeholder: '+8613800000009' }),
     field({ name: 'sex', label: say('sex'), options: choices('sex', SEXES), value: person.sex ?? 'unknown', must: true }),
     text('country'), text('province'), text('city'),
   ];
@@ -311,10 +311,10 @@ function pushForm(client, change) {
     field({ name: 'url', label: say('push_url'), value: push.url, placeholder: say('push_place') }),
     field({ name: 'token', label: say('push_token'), value: push.token }),
     field({ name: 'aes_key', label: say('push_key'), value: push.aes_key, hint: say('push_key_note') }),
-    field({ name: 'mode', label: say('push_mode'), options: choices('mode', ['plain', 'compatible', 'encrypted']), value: push.mode ?? 'plain', must: true }),
+    field({ name: 'mode', label: say('push_mode'), options: choices('mode', ['plain', 'compatible', 'encrypted']), value: push.mode ?? 'encrypted', must: true }),
     field({ name: 'format', label: say('push_format'), options: [['xml', 'XML'], ['json', 'JSON']], value: push.format ?? 'xml', must: true }),
   ];
-  return form(fields, say('save'), (values) => change({ push: values.url ? values : null }));
+  return form(fields, say('save'), (values) => change({ push: { ...values, url: values.url ?? '' } }));
 }
 
 function clientCard(client) {
@@ -330,7 +330,7 @@ function clientCard(client) {
     field({ name: 'redirects', label: say('redirects'), kind: 'list', value: redirects.join(' '), hint: say('redirects_note') }),
   ];
   return make('li.card', { 'data-client': client.appid },
-    make('div.split', {}, make('h3', {}, client.name), make('span.tag', {}, word('kind', client.kind))),
+    make('div.split', {}, make('h3', {}, client.name), make('span.tag', {}, client.adopted ? say('adopted') : word('kind', client.kind))),
     make('dl.lines-of', {},
       line('appid', make('code', {}, client.appid), make('span.nearby', {}, copier('button.quiet.small', say('copy'), client.appid))),
       client.secret ? line('secret', ...secretOf(client)) : null,

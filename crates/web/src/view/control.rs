@@ -119,12 +119,12 @@ pub const CONTROL_WORDS: &[Word] = &[
     ("kind_website", "网站应用", "website"),
     ("kind_mobile", "移动应用", "mobile app"),
     ("kind_service", "服务号", "service account"),
-    ("kind_mini", "小程序", "mini program"),
+    ("adopted", "自动接纳", "taken in"),
     ("redirects", "授权回调", "Returns to"),
     (
         "redirects_note",
-        "域名、完整地址，或 scheme:…；用空格分隔。",
-        "Hosts, whole addresses or scheme:…, with blanks between them.",
+        "域名、完整地址、scheme:…，或 loopback（本机）；用空格分隔。",
+        "Hosts, whole addresses, scheme:…, or loopback for this machine; with blanks between them.",
     ),
     (
         "appid_note",
