@@ -64,9 +64,8 @@ const BUNDLES: [&str; 4] = [
 ];
 /// Variables that name further roots: they get ours alone. Node and Bun; Deno.
 const ADDED: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "DENO_CERT"];
-/// What names of this machine are, for those who are told where no proxy is wanted. `::1` is not
-/// among them: older httpx fails over it, and the proxy leads there as well.
-const LOCAL: [&str; 2] = ["localhost", "127.0.0.1"];
+/// This machine, for those who are told where no proxy is wanted.
+const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 const PRELOAD: &str = include_str!("preload.cjs");
 
 /// Plans the environment of a command.
@@ -319,7 +318,7 @@ mod tests {
             assert_eq!(it.variables[name], "http://127.0.0.1:8425");
         }
         for name in ["NO_PROXY", "no_proxy"] {
-            assert_eq!(it.variables[name], "localhost,127.0.0.1");
+            assert_eq!(it.variables[name], "localhost,127.0.0.1,::1");
         }
         for name in BUNDLES {
             assert_eq!(it.trusts(name), ["system", "ours"], "{name}");
@@ -370,7 +369,7 @@ mod tests {
         let it = Planned::of(&had, Some(&form(b"system")));
         assert_eq!(
             it.variables["no_proxy"],
-            "localhost,127.0.0.1,intern.example,10.0.0.0/8"
+            "localhost,127.0.0.1,::1,intern.example,10.0.0.0/8"
         );
         let node = &it.variables["NODE_OPTIONS"];
         assert!(

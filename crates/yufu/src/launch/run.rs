@@ -74,7 +74,7 @@ pub async fn run(options: RunOptions) -> ExitCode {
 
 async fn launch(options: RunOptions) -> Result<ExitCode, String> {
     let signals = Signals::hear()?;
-    let joined = match options.fresh || options.data.is_some() {
+    let joined = match options.fresh || options.no_adopt || options.data.is_some() {
         true => None,
         // One that was started for another command ends with that command.
         false => found::search(&options.which, |ready| !ready.lent).await?,

@@ -1,6 +1,6 @@
 //! `yufu run`: the command's environment, its signals and its end; and which sandbox it joins.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -79,7 +79,9 @@ fn the_streams_are_the_commands_own() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), "läuft\n".as_bytes()).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all("läuft\n".as_bytes()).unwrap();
+    drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert_eq!(text(&output.stdout), "läuft\n");
     assert!(text(&output.stderr).ends_with("\nerror\n"));
@@ -109,7 +111,7 @@ fn the_environment_leads_to_the_sandbox_and_its_files_are_private() {
         line.unwrap_or_else(|| panic!("{name} is missing: {out}"))[name.len() + 1..].to_owned()
     };
     assert_eq!(value("https_proxy"), value("HTTP_PROXY"));
-    assert_eq!(value("no_proxy"), "localhost,127.0.0.1,intern.example");
+    assert_eq!(value("no_proxy"), "localhost,127.0.0.1,::1,intern.example");
     assert!(value("NODE_OPTIONS").starts_with("--no-warnings --require /"));
     assert_eq!(value("YUFU_SANDBOX_TOKEN").len(), 32);
     assert!(said.contains(&value("YUFU_SANDBOX")), "{said}");
@@ -155,6 +157,198 @@ fn signals_reach_the_command_once() {
 fn send(pid: u32, signal: &str) {
     let line = ["-c", "kill -s \"$0\" \"$1\"", signal, &pid.to_string()];
     assert!(Command::new("sh").args(line).status().unwrap().success());
+}
+
+// --- a network of its own -----------------------------------------------------------------------
+
+/// Whether this system lets anybody make a network; where it does not, that has to be said.
+fn has_networks(temp: &Temp) -> bool {
+    let output = command(temp)
+        .args(["run", "--net", "--", "true"])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    if !output.status.success() {
+        assert_eq!(output.status.code(), Some(125), "{said}");
+        assert!(
+            said.contains("Without it, programs that look at HTTPS_PROXY"),
+            "{said}"
+        );
+    }
+    output.status.success()
+}
+
+#[test]
+fn in_a_network_of_its_own_the_names_lead_here_whatever_is_set() {
+    let temp = Temp::new();
+    if !has_networks(&temp) {
+        return;
+    }
+    let script = "unset HTTPS_PROXY https_proxy HTTP_PROXY http_proxy; id -u; \
+                  grep -c '^127.0.0.1 api.weixin.qq.com$' /etc/hosts; \
+                  exec 3<>/dev/tcp/127.0.0.1/443 && echo gate; \
+                  exec 3<>/dev/tcp/127.0.0.1/${YUFU_SANDBOX##*:} && \
+                  printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3; exit 9";
+    let output = command(&temp)
+        .args(["run", "--net", "--", "bash", "-c", script])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(9), "{said}");
+    let uid = Command::new("id").arg("-u").output().unwrap().stdout;
+    assert_eq!(
+        text(&output.stdout),
+        format!("{}1\ngate\nok\n", text(&uid)),
+        "{said}"
+    );
+    assert_eq!(temp.names(), Vec::<String>::new());
+}
+
+#[test]
+fn signals_and_ports_pass_into_a_network_of_its_own() {
+    let temp = Temp::new();
+    if !has_networks(&temp) {
+        return;
+    }
+    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = spare.local_addr().unwrap().port();
+    drop(spare);
+    let serve = "import http.server, os, signal, sys\n\
+                 signal.signal(signal.SIGTERM, lambda *_: os._exit(9))\n\
+                 server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)\n\
+                 print('ready', flush=True)\n\
+                 server.serve_forever()";
+    let mut child = command(&temp)
+        .args(["run", "--net", "--publish", &port.to_string()])
+        .args(["--", "python3", "-c", serve, &port.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
+    send(child.id(), "TERM");
+    assert_eq!(wait(&mut child).code(), Some(9));
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let output = command(&temp)
+        .args(["run", "--net", "--publish", &port.to_string(), "--", "true"])
+        .output()
+        .unwrap();
+    drop(taken);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(said.contains("is in use"), "{said}");
+    assert_eq!(temp.names(), Vec::<String>::new());
+}
+
+// --- why nothing arrives; browsers; certificates ------------------------------------------------
+
+#[test]
+fn a_certificate_that_is_refused_is_said_at_once_with_the_remedy() {
+    let temp = Temp::new();
+    let house = House::dev();
+    let script = "curl --silent --cacert /dev/null https://api.weixin.qq.com/sns/auth; sleep 5";
+    let output = house
+        .beside()
+        .args(["run", "--", "sh", "-c", script])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    drop(temp);
+    if said.contains("curl: not found") {
+        return;
+    }
+    assert!(said.contains("refused its certificate"), "{said}");
+    assert!(
+        said.contains("--cacert"),
+        "the remedy of this runtime: {said}"
+    );
+    assert_eq!(said.matches("refused its certificate").count(), 1, "{said}");
+}
+
+#[test]
+fn a_browser_that_is_not_there_is_said_with_what_to_do() {
+    let house = House::dev();
+    let open = |change: &dyn Fn(&mut Command)| {
+        let mut command = house.beside();
+        command.args(["open", "localhost:3000"]);
+        change(&mut command);
+        let output = command.args(["--", "--no-sandbox"]).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = open(&|command| {
+        command.env("PATH", "/nowhere").env("HOME", "/nowhere");
+    });
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("/proxy.pac") && said.contains("yufu ca"),
+        "{said}"
+    );
+    let (code, said) = open(&|command| {
+        command.args(["--browser", "/nowhere/chromium"]);
+    });
+    assert_eq!(code, Some(1));
+    assert!(said.contains("/nowhere/chromium cannot be run"), "{said}");
+    // One that fails is quoted; a stand-in tells what it was started with, too.
+    let temp = Temp::new();
+    let browser = temp.write("browser", "#!/bin/sh\necho \"$@\" >&2\nexit 3\n");
+    std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o700)).unwrap();
+    let (code, said) = open(&|command| {
+        command.arg("--browser").arg(&browser);
+    });
+    assert_eq!(code, Some(1));
+    assert!(said.contains("ended with status 3"), "{said}");
+    let text = |key: &str| house.ready[key].as_str().unwrap();
+    for part in [
+        &format!("--proxy-server={}", text("proxy")),
+        &format!("--ignore-certificate-errors-spki-list={}", text("spki")),
+        "--proxy-bypass-list=<-loopback>",
+        "http://localhost:3000",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let profile = said.split("--user-data-dir=").nth(1).unwrap();
+    let profile = profile.split(' ').next().unwrap();
+    assert!(
+        !Path::new(profile).exists(),
+        "the profile goes with the browser"
+    );
+}
+
+#[test]
+fn the_certificate_is_printed_for_those_who_want_it() {
+    let house = House::dev();
+    let ca = |more: &[&str]| {
+        let output = house.beside().arg("ca").args(more).output().unwrap();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, root, said) = ca(&[]);
+    assert_eq!(code, Some(0));
+    assert_eq!(root.matches("BEGIN CERTIFICATE").count(), 1);
+    assert!(said.contains("keep it out of the system's store"), "{said}");
+    let (_, chain, _) = ca(&["--chain"]);
+    assert!(chain.starts_with(&root) && chain.matches("BEGIN CERTIFICATE").count() == 2);
+    let (_, path, said) = ca(&["--path"]);
+    assert_eq!(path.trim(), house.ready["ca"].as_str().unwrap());
+    assert_eq!(said, "");
+    let (_, of_folder, _) = ca(&["--data", house.ready["data_dir"].as_str().unwrap()]);
+    assert_eq!(of_folder, root);
+    let (code, _, said) = ca(&["--data", "/nowhere"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("It is made by: yufu dev --data /nowhere"),
+        "{said}"
+    );
 }
 
 // --- which sandbox ------------------------------------------------------------------------------
