@@ -51,11 +51,14 @@ fn with_examples(text: &str) -> String {
 
 #[test]
 fn the_snippets_are_the_files_that_are_tested() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ci.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    assert!(text.matches("<!-- examples/").count() >= 7);
-    fresh("ci.md", &with_examples(&text));
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for (name, at_least) in [("ci.md", 7), ("run.md", 1)] {
+        let text = std::fs::read_to_string(docs.join(name)).unwrap();
+        assert!(text.matches("<!-- examples/").count() >= at_least, "{name}");
+        fresh(name, &with_examples(&text));
+    }
 }
+
 #[test]
 fn the_page_of_the_faults_is_fresh() {
     fresh("sandbox-faults.md", &yufu::sandbox::fault::reference());
