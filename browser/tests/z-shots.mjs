@@ -318,7 +318,7 @@ for (const name of ['desktop', 'desktop.dark', 'phone']) {
     await fetch(`${house.platform}/sns/oauth2/access_token?${query}`, { headers: { 'user-agent': 'node' } });
 
     const page = await t.page(view(name));
-    if (name !== 'phone') await page.setViewportSize({ width: 1160, height: 760 });
+    if (name !== 'phone') await page.setViewportSize({ width: 1160, height: 690 });
     await page.goto(`${house.platform}/flows?flow=latest`);
     await page.waitForSelector('.live[data-live=on]', { state: 'attached' });
     await page.waitForSelector('.row .finding');

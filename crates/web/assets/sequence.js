@@ -269,7 +269,7 @@ export class Sequence {
     const [a, b] = [lanes.indexOf(arrow.from), lanes.indexOf(arrow.to)];
     const at = (lane) => ((lane + 0.5) / lanes.length) * 100;
     const [low, high] = [Math.min(a, b), Math.max(a, b)];
-    const way = a === b ? 'self' : a < b ? 'right' : 'left';
+    const way = a === b ? 'to-self' : a < b ? 'to-right' : 'to-left';
     const side = (low + high) / 2 > (lanes.length - 1) / 2 ? 'end' : 'start';
     const since = arrow.at - this.#flow.at;
     const gap = before ? Math.max(0, arrow.at - before.at) : 0;

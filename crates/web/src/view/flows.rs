@@ -133,9 +133,9 @@ pub const FLOW_WORDS: &[Word] = &[
     ("lane_backend", "后端", "Backend"),
     ("lane_platform", "平台", "Platform"),
     ("nobody", "未登录", "nobody yet"),
-    ("dialect_wechat", "微信（沙箱）", "WeChat, simulated"),
-    ("dialect_qq", "QQ（沙箱）", "QQ, simulated"),
-    ("dialect_weibo", "微博（沙箱）", "Weibo, simulated"),
+    ("dialect_wechat", "微信", "WeChat"),
+    ("dialect_qq", "QQ", "QQ"),
+    ("dialect_weibo", "微博", "Weibo"),
     ("later", "{span} 之后", "{span} later"),
     (
         "times",
