@@ -477,6 +477,32 @@ fn a_page_with_a_qr_code_is_led_astray_too() {
 }
 
 #[test]
+fn whoever_authorizes_without_a_browser_is_led_astray_too() {
+    let house = House::dev();
+    let service = house.service();
+    let target = in_client(&service.0, "http://localhost/cb", "snsapi_userinfo", "mine");
+    let url = format!("{}{target}", house.platform());
+    let authorize = || {
+        let body = json!({"url": url, "person": "mei"}).to_string();
+        let answer = house.control(Ask::new("POST", "/_sandbox/authorize").body(body));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let openid_of = |ended: &Value| {
+        let code = ended["code"].as_str().unwrap();
+        assert!(ended["callback"].as_str().unwrap().contains(code));
+        house.tokens(&service, code)["openid"].clone()
+    };
+    let mei = openid_of(&authorize());
+    set(&house, json!({"kind": "other_code", "times": 1}));
+    assert_ne!(openid_of(&authorize()), mei);
+    set(&house, json!({"kind": "other_state", "times": 1}));
+    let ended = authorize();
+    assert_eq!(ended["state"], "another-state");
+    assert_eq!(openid_of(&ended), mei);
+}
+
+#[test]
 fn a_callback_to_this_machine_is_delivered_twice() {
     let app = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = app.local_addr().unwrap().port();

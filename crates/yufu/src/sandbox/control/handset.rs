@@ -253,10 +253,27 @@ fn authorize(asked: &Asked<'_>) -> Work {
             adopt::for_address(&sandbox, &target.request.path, &target.request.query).await;
         }
         let began = yufu_web::clock::real();
+        // Faults that lead callbacks astray play here as they do in a browser.
+        let asked = crate::sandbox::fault::on_authorize(&sandbox, &url).await;
+        let target = self::target(&asked, &sandbox.addresses.platform).map_err(said)?;
         let ended = hand.authorize(&target, decision).await.map_err(said)?;
+        let ended = delivered(&sandbox, &target.request.path, ended).await;
         tell(&sandbox, &url, began, &person, decision, &ended);
         Ok(end(&ended))
     })
+}
+
+/// The end as the platform delivers it: with somebody else's code, or twice, if faults want that.
+async fn delivered(sandbox: &Arc<Sandbox>, door: &str, mut ended: End) -> End {
+    if let End::Returned { callback, code, .. } | End::Result { callback, code, .. } = &mut ended
+        && let Some(old) = code.clone()
+    {
+        let (address, new) =
+            crate::sandbox::fault::on_callback(sandbox, door, callback, &old).await;
+        *callback = address;
+        *code = Some(new);
+    }
+    ended
 }
 
 /// Tells the book of flows what a browser would have shown it.

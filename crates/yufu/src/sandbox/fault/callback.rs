@@ -91,23 +91,24 @@ pub async fn on_authorize(sandbox: &Sandbox, url: &str) -> String {
     url.to_owned()
 }
 
-/// A callback as it is delivered: with somebody else's code, or once more by itself, if faults want
-/// that. For whoever authorizes without a browser; `door` is the path at which it was asked.
-pub async fn on_callback(sandbox: &Arc<Sandbox>, door: &str, address: &str) -> String {
-    let Some((path, _)) = Spot::of(door) else {
-        return address.to_owned();
-    };
-    let armed = sandbox.faults.at(path);
-    let code = Asked::get("", query_of(address)).params();
-    let Some(code) = code.filled("code").map(str::to_owned) else {
-        return address.to_owned();
-    };
+/// A callback and its code as they are delivered: with somebody else's code, or once more by
+/// themselves, if faults want that. For whoever authorizes without a browser; `door` is the path at
+/// which it was asked.
+pub async fn on_callback(
+    sandbox: &Arc<Sandbox>,
+    door: &str,
+    address: &str,
+    code: &str,
+) -> (String, String) {
     let mut callback = Callback {
         address: address.to_owned(),
-        code,
+        code: code.to_owned(),
     };
-    deliver(sandbox, &armed, &mut callback, None, Armed::claim).await;
-    callback.address
+    if let Some((path, _)) = Spot::of(door) {
+        let armed = sandbox.faults.at(path);
+        deliver(sandbox, &armed, &mut callback, None, Armed::claim).await;
+    }
+    (callback.address, callback.code)
 }
 
 /// Lets an answer that leads back to an app go astray.
