@@ -10,6 +10,7 @@ mod control_cli;
 mod crash;
 mod faults;
 mod files;
+mod flows;
 mod guard;
 mod handset;
 mod house;

@@ -363,6 +363,8 @@ pub(super) struct Memory {
     pub(super) appid: TieKey,
     /// The state that was sent to the platform.
     pub(super) state: TieKey,
+    /// A fault lets another one come back, or none.
+    pub(super) state_astray: bool,
     /// The browser that asked, by its cookie.
     pub(super) browser: TieKey,
     /// The code that was given, and when.

@@ -216,7 +216,9 @@ impl Fold {
     /// Ties what an exchange makes known to its flow, and what is known of the client to the
     /// exchange.
     fn remember(&mut self, heard: &mut Heard, no: u64, is_new: bool, at: i64) {
-        if heard.kind == Kind::Authorize && heard.facts.bits.has(Bits::STATE) {
+        // An address that was asked for without a browser is a test's: it may ask twice.
+        let by_browser = heard.browser != 0 || heard.by_program;
+        if heard.kind == Kind::Authorize && heard.facts.bits.has(Bits::STATE) && by_browser {
             let (appid, state) = (heard.facts.appid, heard.facts.state);
             let reused = self.habits.sends(appid, state, no, heard.browser);
             heard.set_if(Bits::STATE_REUSED, reused);
@@ -404,7 +406,11 @@ impl Fold {
                     flow.memory.code_at = note.at.0;
                 }
             }
-            step::noted(flow, note.what);
+            step::noted(
+                flow,
+                note.what,
+                ties.iter().any(|(kind, _)| *kind == Tied::Code),
+            );
             flow.put(arrow);
             flow.findings = judge(flow);
         });
@@ -474,6 +480,8 @@ fn enter(flow: &mut Flow, heard: &Heard, mut arrow: Arrow) {
     if heard.kind == Kind::Authorize {
         memory.state = heard.facts.state;
         memory.browser = heard.browser;
+        let astray = |fault: &Line| matches!(&**fault, "other_state" | "no_state");
+        memory.state_astray = arrow.faults.iter().any(astray);
         if let Some((tie, address)) = &heard.place {
             memory.place = *tie;
             memory.return_to = Some(address.as_str().into());
@@ -487,13 +495,18 @@ fn enter(flow: &mut Flow, heard: &Heard, mut arrow: Arrow) {
         (_, Kind::Callback) => Some((heard.facts.code, heard.facts.state)),
         _ => None,
     };
-    if let Some((code, state)) = came_with
-        && memory.state != 0
-        && state != memory.state
-        && code != 0
-    {
-        arrow.facts.bits.set(Bits::STATE_FOREIGN);
-    }
+    let is_foreign = came_with
+        .is_some_and(|(code, state)| code != 0 && memory.state != 0 && state != memory.state);
+    // The page of a scan goes back by itself, with the state that a fault wrote into it.
+    let by_page = heard
+        .returns
+        .as_ref()
+        .is_some_and(|it| it.code != 0 && it.to.is_none());
+    let astray = by_page && memory.state != 0 && memory.state_astray;
+    arrow
+        .facts
+        .bits
+        .set_if(Bits::STATE_FOREIGN, is_foreign || astray);
     if let Some(returned) = &heard.returns
         && returned.code != 0
         && memory.code != returned.code

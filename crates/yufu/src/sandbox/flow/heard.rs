@@ -29,6 +29,8 @@ pub(super) struct Heard {
     /// The browser, by its cookie; the program, by its name and address.
     pub(super) browser: TieKey,
     pub(super) agent: TieKey,
+    /// It was sent by a program, which says what it takes or who it is.
+    pub(super) by_program: bool,
     /// Where the app will be answered: host and path.
     pub(super) place: Option<(TieKey, String)>,
     /// Who signed in, by telephone number.
@@ -100,6 +102,7 @@ impl Heard {
             returns: None,
             browser: 0,
             agent: 0,
+            by_program: !seen.headers.is_empty(),
             place: None,
             phone: None,
             secret: None,

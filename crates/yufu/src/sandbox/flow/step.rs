@@ -204,14 +204,17 @@ fn word(outcome: Outcome) -> Cow<'static, str> {
 }
 
 /// What somebody did, without a request of its own.
-pub(super) fn noted(flow: &mut Flow, what: &str) {
+pub(super) fn noted(flow: &mut Flow, what: &str, gives_code: bool) {
+    const ON_ITS_WAY: &str = "the code is on its way to the app";
     let (state, step) = match what {
         "scanned" => (State::Open, "scanned: the phone is asked"),
+        _ if gives_code => (State::Returned, ON_ITS_WAY),
+        "returned" => (State::Returned, ON_ITS_WAY),
+        "agreed" if flow.state == State::Returned => return,
         "agreed" => (flow.state, "agreed"),
         "denied" => (State::Denied, "the person said no"),
         "cancelled" => (State::Denied, "the person turned away"),
         "ignored" => (flow.state, "the person does nothing"),
-        "returned" => (State::Returned, "the code is on its way to the app"),
         _ => return,
     };
     if flow.state == State::LoggedIn {

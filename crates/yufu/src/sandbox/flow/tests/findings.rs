@@ -121,6 +121,30 @@ fn each_appears_where_an_app_does_wrong_and_not_where_it_does_right() {
 }
 
 #[test]
+fn a_state_that_a_fault_sends_astray_shows_who_does_not_look() {
+    for fault in ["other_state", "no_state"] {
+        let mut scene = Scene::new();
+        let page = format!("<img src=\"/connect/qrcode/{}\">", super::scene::uuid(1));
+        let ask = Ask::get(&format!("/connect/qrconnect?{}", scan_query(STATE)));
+        let ask = ask.by_browser("").fault(fault);
+        let flow = scene.answers(ask, 200, &[("content-type", "text/html")], &page);
+        scene.poll(1, 405, &code(1));
+        assert_eq!(scene.findings(flow), [""; 0]);
+        scene.paid(&code(1), 1);
+        assert_eq!(scene.findings(flow), ["state_unchecked"]);
+    }
+    let mut scene = Scene::new();
+    let target = format!(
+        "/connect/oauth2/authorize?appid={APPID}&redirect_uri={}&response_type=code&scope=snsapi_base&state={STATE}",
+        enc(CALLBACK)
+    );
+    let back = format!("{CALLBACK}?code={}&state=anotherStateAltogether1", code(1));
+    let flow = scene.leads(Ask::get(&target).fault("other_state"), 302, &back);
+    scene.exchange(&code(1), &tokens(1, "snsapi_base"));
+    assert_eq!(scene.findings(flow), ["state_unchecked"]);
+}
+
+#[test]
 fn nothing_is_found_in_a_sound_login() {
     for play in [sound, sound_callback, nodes_fetch] as [Play; 3] {
         let mut scene = Scene::new();

@@ -478,3 +478,27 @@ fn the_sample_of_the_json_is_fresh() {
     let text = serde_json::to_string_pretty(&sample).unwrap();
     super::fresh("flow.sample.json", &format!("{text}\n"));
 }
+
+#[test]
+fn an_address_that_is_asked_for_without_a_browser_may_be_asked_for_twice() {
+    let mut scene = Scene::new();
+    let back = format!("{CALLBACK}?code={}&state={STATE}", code(1));
+    let bare = || {
+        let mut ask = Ask::get(&format!("/connect/qrconnect?{}", scan_query(STATE)));
+        ask.seen.headers.clear();
+        ask
+    };
+    let first = scene.leads(bare(), 302, &back);
+    assert_eq!(scene.notes("agreed", &[(Tie::Code, &code(1))]), first);
+    assert_eq!(
+        scene.json(first)["step"],
+        "the code is on its way to the app"
+    );
+    // The page stays where the person says no.
+    let second = scene.answers(bare(), 200, &[], "");
+    assert_ne!(first, second);
+    assert_eq!(scene.json(second)["state"], "denied");
+    assert_eq!(scene.findings(second), [""; 0]);
+    let given = scene.notes("agreed", &[(Tie::Code, &code(2))]);
+    assert_eq!(scene.json(given)["state"], "returned");
+}
