@@ -478,7 +478,6 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
     let engine = &shelf.platform.engine;
     let settled = world.settle(engine, platform, app, now).await;
     settled.map_err(Refused::fault)?;
-    world.write(&sandbox.folder).map_err(Refused::fault)?;
     sandbox.phones.forget();
     for person in &world.people {
         if let Some(user) = UserId::parse(&person.id) {
@@ -487,7 +486,8 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
         }
     }
     sandbox.screens.clear();
-    *lock(&sandbox.world) = world;
+    let changed = sandbox.change_world(|known| *known = world);
+    changed.map_err(Refused::fault)?;
     let auto = sandbox.auto.lock();
     auto.unwrap_or_else(PoisonError::into_inner)
         .clone_from(&rest.auto);

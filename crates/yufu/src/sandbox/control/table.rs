@@ -36,9 +36,9 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::answer::Said;
-use super::{document, file, glance, handset};
+use super::{clients, document, file, glance, handset, people};
 use crate::read::Table;
-use crate::sandbox::flow;
+use crate::sandbox::{events, flow};
 use crate::sandbox::snapshot;
 use crate::sandbox::state::Sandbox;
 use crate::sandbox::{fault, time};
@@ -46,7 +46,10 @@ use crate::sandbox::{fault, time};
 /// The rows of every room.
 const TABLES: &[&[Endpoint]] = &[
     glance::ROWS,
+    people::ROWS,
+    clients::ROWS,
     handset::ROWS,
+    events::ROWS,
     flow::ROWS,
     snapshot::ROWS,
     crate::launch::calls::ROWS,
