@@ -25,6 +25,8 @@ const ROW: Duration = Duration::from_secs(60);
 const PATIENCES: u32 = 8;
 /// How long a backend that fell over is waited for, in case something starts it again.
 const RESTART: Duration = Duration::from_secs(5);
+/// What is said of rows that cannot be judged for that.
+pub const HINDERED: &str = "the plain login does not work: see";
 /// The row without which no other makes sense.
 const FIRST: &str = "ACT-01";
 
@@ -117,6 +119,10 @@ impl Check {
             before(first);
             let verdict = self.judge(first).await;
             hindered = hindrance(&verdict);
+            if hindered.is_some() {
+                after(&verdict);
+                verdicts.push(verdict);
+            }
         }
         for row in rows {
             if self.is_stopping() {
@@ -247,10 +253,9 @@ fn verdict(row: &'static Row, outcome: Outcome, seen: String) -> Verdict {
 /// Why no other row can be judged after this verdict on the first.
 fn hindrance(verdict: &Verdict) -> Option<String> {
     match verdict.outcome {
-        Outcome::Fail | Outcome::Error => Some(format!(
-            "the plain login does not work ({FIRST}): {}",
-            verdict.seen
-        )),
+        Outcome::Fail | Outcome::Error => {
+            Some(format!("{HINDERED} {FIRST}"))
+        }
         Outcome::Pass | Outcome::Skipped => None,
     }
 }
