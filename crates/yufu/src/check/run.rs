@@ -36,6 +36,8 @@ pub struct Check {
     sandbox: Arc<Sandbox>,
     apps: [Option<KnownApp>; 3],
     people: Vec<String>,
+    /// Where the platform pushed to before.
+    pushed: Option<Value>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -84,12 +86,14 @@ impl Check {
         let sandbox = Sandbox::new(ready.client());
         let apps = apps(&recipe, &sandbox, ready).await?;
         let given = given(&recipe, ready, &apps);
+        let pushed = push_here(&recipe, &sandbox, &apps).await?;
         let backend = Backend::new(recipe, given)?;
         Ok(Self {
             backend: Arc::new(backend),
             sandbox: Arc::new(sandbox),
             apps,
             people: Vec::new(),
+            pushed,
             stopping: hear(),
         })
     }
@@ -209,8 +213,11 @@ impl Check {
         ids
     }
 
-    /// Takes away what was made: the people, and whatever is left of faults and time.
+    /// Takes away what was made: the people, and where pushes went.
     pub async fn clean(&mut self) {
+        if let (Some(before), [Some(app), ..]) = (self.pushed.take(), &self.apps) {
+            let _ = self.sandbox.push_to(&app.appid, &before).await;
+        }
         for name in std::mem::take(&mut self.people) {
             let _ = self.sandbox.forget(&name).await;
         }
@@ -258,6 +265,32 @@ fn hindrance(verdict: &Verdict) -> Option<String> {
         }
         Outcome::Pass | Outcome::Skipped => None,
     }
+}
+
+/// Lets the platform push to the backend; answers where it pushed before.
+async fn push_here(
+    recipe: &Recipe,
+    sandbox: &Sandbox,
+    [app, ..]: &[Option<KnownApp>; 3],
+) -> Result<Option<Value>, String> {
+    let (Some(push), Some(app)) = (&recipe.push, app) else {
+        return Ok(None);
+    };
+    let url = recipe.base.join(&push.path);
+    let url = url.map_err(|_| format!("push.path is \"{}\", no address", push.path))?;
+    let mut body = json!({
+        "url": url.as_str(), "token": push.token, "mode": push.mode, "format": push.format,
+    });
+    if let Some(key) = &push.aes_key {
+        body["aes_key"] = json!(key);
+    }
+    let clients = sandbox.clients().await?;
+    let client = clients.iter().find(|client| client["appid"] == *app.appid);
+    let before = client.map(|client| client["push"].clone());
+    let before = before.filter(|push| push.is_object());
+    sandbox.push_to(&app.appid, &body).await?;
+    // An empty address is none.
+    Ok(Some(before.unwrap_or_else(|| json!({"url": ""}))))
 }
 
 // --- apps ---------------------------------------------------------------------------------------
