@@ -25,6 +25,8 @@ const ROW: Duration = Duration::from_secs(60);
 const PATIENCES: u32 = 8;
 /// How long a backend that fell over is waited for, in case something starts it again.
 const RESTART: Duration = Duration::from_secs(5);
+/// What is said of rows that cannot be judged for that.
+pub const HINDERED: &str = "the plain login does not work: see";
 /// The row without which no other makes sense.
 const FIRST: &str = "ACT-01";
 
@@ -34,6 +36,8 @@ pub struct Check {
     sandbox: Arc<Sandbox>,
     apps: [Option<KnownApp>; 3],
     people: Vec<String>,
+    /// Where the platform pushed to before.
+    pushed: Option<Value>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -82,12 +86,14 @@ impl Check {
         let sandbox = Sandbox::new(ready.client());
         let apps = apps(&recipe, &sandbox, ready).await?;
         let given = given(&recipe, ready, &apps);
+        let pushed = push_here(&recipe, &sandbox, &apps).await?;
         let backend = Backend::new(recipe, given)?;
         Ok(Self {
             backend: Arc::new(backend),
             sandbox: Arc::new(sandbox),
             apps,
             people: Vec::new(),
+            pushed,
             stopping: hear(),
         })
     }
@@ -117,6 +123,10 @@ impl Check {
             before(first);
             let verdict = self.judge(first).await;
             hindered = hindrance(&verdict);
+            if hindered.is_some() {
+                after(&verdict);
+                verdicts.push(verdict);
+            }
         }
         for row in rows {
             if self.is_stopping() {
@@ -203,8 +213,11 @@ impl Check {
         ids
     }
 
-    /// Takes away what was made: the people, and whatever is left of faults and time.
+    /// Takes away what was made: the people, and where pushes went.
     pub async fn clean(&mut self) {
+        if let (Some(before), [Some(app), ..]) = (self.pushed.take(), &self.apps) {
+            let _ = self.sandbox.push_to(&app.appid, &before).await;
+        }
         for name in std::mem::take(&mut self.people) {
             let _ = self.sandbox.forget(&name).await;
         }
@@ -247,12 +260,37 @@ fn verdict(row: &'static Row, outcome: Outcome, seen: String) -> Verdict {
 /// Why no other row can be judged after this verdict on the first.
 fn hindrance(verdict: &Verdict) -> Option<String> {
     match verdict.outcome {
-        Outcome::Fail | Outcome::Error => Some(format!(
-            "the plain login does not work ({FIRST}): {}",
-            verdict.seen
-        )),
+        Outcome::Fail | Outcome::Error => {
+            Some(format!("{HINDERED} {FIRST}"))
+        }
         Outcome::Pass | Outcome::Skipped => None,
     }
+}
+
+/// Lets the platform push to the backend; answers where it pushed before.
+async fn push_here(
+    recipe: &Recipe,
+    sandbox: &Sandbox,
+    [app, ..]: &[Option<KnownApp>; 3],
+) -> Result<Option<Value>, String> {
+    let (Some(push), Some(app)) = (&recipe.push, app) else {
+        return Ok(None);
+    };
+    let url = recipe.base.join(&push.path);
+    let url = url.map_err(|_| format!("push.path is \"{}\", no address", push.path))?;
+    let mut body = json!({
+        "url": url.as_str(), "token": push.token, "mode": push.mode, "format": push.format,
+    });
+    if let Some(key) = &push.aes_key {
+        body["aes_key"] = json!(key);
+    }
+    let clients = sandbox.clients().await?;
+    let client = clients.iter().find(|client| client["appid"] == *app.appid);
+    let before = client.map(|client| client["push"].clone());
+    let before = before.filter(|push| push.is_object());
+    sandbox.push_to(&app.appid, &body).await?;
+    // An empty address is none.
+    Ok(Some(before.unwrap_or_else(|| json!({"url": ""}))))
 }
 
 // --- apps ---------------------------------------------------------------------------------------

@@ -159,6 +159,16 @@ impl Sandbox {
         Ok(list(answer, "clients"))
     }
 
+    /// Sets where an app's pushes go.
+    ///
+    /// # Errors
+    /// In the user's words.
+    pub async fn push_to(&self, appid: &str, push: &Value) -> Result<(), String> {
+        let path = format!("/_sandbox/clients/{}", percent(appid));
+        let body = json!({ "push": push });
+        self.rest.patch(&path, &body).await.map(drop)
+    }
+
     // --- authorizing ----------------------------------------------------------------------------
 
     /// Lets a person answer an authorize address, exactly as the app made it.

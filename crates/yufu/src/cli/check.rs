@@ -167,6 +167,8 @@ fn list() {
 async fn judge(options: &CheckOptions) -> Result<u8, String> {
     let rows = chosen(&options.only)?;
     let (name, text) = text_of(options)?;
+    // What is wrong with the recipe is told before anything is started.
+    read(&name, &text, options.base.as_deref())?;
     let place = Place::find(&options.which).await?;
     let judged = judge_at(options, &rows, &name, &text, place.ready()).await;
     place.leave().await;

@@ -28,7 +28,11 @@ impl Client {
     /// A client of the sandbox whose platform is at `base`.
     pub fn new(base: &str, token: &str) -> Self {
         Self {
-            http: HttpClient::builder(TokioExecutor::new()).build_http(),
+            // Each request has a connection of its own: one that the sandbox just closed would look
+            // like a sandbox that is gone.
+            http: HttpClient::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(0)
+                .build_http(),
             base: base.trim_end_matches('/').to_owned(),
             token: token.to_owned(),
         }

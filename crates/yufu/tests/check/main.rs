@@ -33,6 +33,7 @@ async fn sandbox() -> Running {
         data: None,
         json: true,
         lent: true,
+        no_adopt: false,
         until_stdin_closes: false,
         poll_hold: None,
         no_adopt: false,

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod backend;
+mod check;
 mod cli;
 mod contract;
 mod control;

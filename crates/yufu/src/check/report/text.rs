@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::About;
 use crate::check::rows;
+use crate::check::run::HINDERED;
 use crate::check::verdict::{Outcome, Tally, Verdict, seconds};
 
 /// How wide the terminal is taken to be.
@@ -22,6 +23,9 @@ pub fn write(about: &About<'_>, verdicts: &[Verdict], all: bool) -> String {
         }
         let _ = writeln!(text, "\n{group}  {about_it}");
         for verdict in some {
+            if verdict.outcome == Outcome::Skipped && !all {
+                continue;
+            }
             let words = match verdict.outcome {
                 Outcome::Pass => verdict.holds,
                 _ => verdict.seen.as_str(),
@@ -34,12 +38,16 @@ pub fn write(about: &About<'_>, verdicts: &[Verdict], all: bool) -> String {
             };
             let _ = writeln!(text, "{line} {}", short(words, room));
         }
+        if !all {
+            skipped(&mut text, group, verdicts);
+        }
     }
     for verdict in verdicts {
         if verdict.outcome == Outcome::Fail {
             failure(&mut text, about, verdict);
         }
     }
+    errors(&mut text, verdicts);
     let noted = verdicts.iter().filter(|it| !it.notes.is_empty());
     let mut heading = "\n* noticed besides\n";
     for verdict in noted {
@@ -51,6 +59,40 @@ pub fn write(about: &About<'_>, verdicts: &[Verdict], all: bool) -> String {
     }
     let _ = writeln!(text, "\n{}", last(about, verdicts));
     text
+}
+
+/// The rows of a group that were skipped, a line for each reason.
+fn skipped(text: &mut String, group: &str, verdicts: &[Verdict]) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for verdict in verdicts {
+        if verdict.outcome != Outcome::Skipped || !verdict.id.starts_with(group) {
+            continue;
+        }
+        let number = &verdict.id[group.len() + 1..];
+        let reason = verdict.seen.as_str();
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, numbers)) => numbers.push(number),
+            None => reasons.push((reason, vec![number])),
+        }
+    }
+    for (reason, numbers) in reasons {
+        let line = format!("  skipped {group}-{}: {reason}", numbers.join(" "));
+        let _ = writeln!(text, "{}", folded_from(&line, 10));
+    }
+}
+
+/// What could not be judged, each reason once and in full.
+fn errors(text: &mut String, verdicts: &[Verdict]) {
+    let mut told: Vec<&str> = Vec::new();
+    for verdict in verdicts {
+        let is_error = verdict.outcome == Outcome::Error;
+        let known = told.contains(&verdict.seen.as_str());
+        if is_error && !known && !verdict.seen.starts_with(HINDERED) {
+            let lines = verdict.seen.replace('\n', "\n        ");
+            let _ = writeln!(text, "\n{}  could not be judged\n  {lines}", verdict.id);
+            told.push(&verdict.seen);
+        }
+    }
 }
 
 fn failure(text: &mut String, about: &About<'_>, verdict: &Verdict) {
@@ -112,6 +154,12 @@ fn short(text: &str, most: usize) -> String {
     let cut: String = line.chars().take(most.saturating_sub(1)).collect();
     let end = cut.rfind(' ').filter(|end| *end > most / 2);
     format!("{}…", cut.get(..end.unwrap_or(cut.len())).unwrap_or(&cut))
+}
+
+/// As [`folded`], for a line that has its own beginning.
+fn folded_from(line: &str, indent: usize) -> String {
+    let blanks = line.len() - line.trim_start().len();
+    " ".repeat(blanks) + &folded(line, indent)
 }
 
 /// A text over several lines, each but the first begun with blanks.
