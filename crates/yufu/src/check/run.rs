@@ -260,9 +260,7 @@ fn verdict(row: &'static Row, outcome: Outcome, seen: String) -> Verdict {
 /// Why no other row can be judged after this verdict on the first.
 fn hindrance(verdict: &Verdict) -> Option<String> {
     match verdict.outcome {
-        Outcome::Fail | Outcome::Error => {
-            Some(format!("{HINDERED} {FIRST}"))
-        }
+        Outcome::Fail | Outcome::Error => Some(format!("{HINDERED} {FIRST}")),
         Outcome::Pass | Outcome::Skipped => None,
     }
 }

@@ -43,10 +43,25 @@ pub const ROWS: &[Endpoint] = &[Endpoint {
     about: "Pushes an event to an app's own address, as the platform does when a person takes an authorization back, the platform cleans a profile, or an account is closed.",
     more: "The app must have a push address (`push` of a client), and the person must have authorized it. The answer tells what was sent and whether the app answered as it should. Revoking on the phone, and closing or editing a person, push by themselves.",
     fields: &[
-        Field::must("event", Kind::Word(EVENTS), "What happened.", "user_authorization_revoke"),
+        Field::must(
+            "event",
+            Kind::Word(EVENTS),
+            "What happened.",
+            "user_authorization_revoke",
+        ),
         Field::must("person", Kind::Text, "To whom, by short name.", "mei"),
-        Field::must("client", Kind::Text, "With which app.", "wx0123456789abcdef"),
-        Field::may("mode", Kind::Word(MODES), "Another mode than the app's own.", "plain"),
+        Field::must(
+            "client",
+            Kind::Text,
+            "With which app.",
+            "wx0123456789abcdef",
+        ),
+        Field::may(
+            "mode",
+            Kind::Word(MODES),
+            "Another mode than the app's own.",
+            "plain",
+        ),
     ],
     answer: r#"{"verdict":"the app took it","ok":true,"url":"http://127.0.0.1:3000/events","mode":"encrypted","sent":{"content_type":"text/xml","body":"<xml>…</xml>"},"answer":{"status":200,"body":"success"},"took":12}"#,
     ..Endpoint::new(Verb::Post, "/_sandbox/events", "events", Call::Json(call))
@@ -71,9 +86,17 @@ fn call(asked: &Asked<'_>) -> Work {
             )
         })?;
         let user = sandbox.person(&person).ok_or_else(|| {
-            Refused::missing(format!("there is no person {person}"), "GET /_sandbox/people lists them")
+            Refused::missing(
+                format!("there is no person {person}"),
+                "GET /_sandbox/people lists them",
+            )
         })?;
-        let all = sandbox.house.engine.authorized(user).await.map_err(Refused::fault)?;
+        let all = sandbox
+            .house
+            .engine
+            .authorized(user)
+            .await
+            .map_err(Refused::fault)?;
         let grant = all.into_iter().find(|(grant, _, _)| grant.client == client);
         let (grant, _, _) = grant.ok_or_else(|| {
             Refused::conflict(
@@ -138,7 +161,12 @@ pub async fn of_person(
     let Some(user) = sandbox.person(person) else {
         return Ok(Vec::new());
     };
-    let all = sandbox.house.engine.authorized(user).await.map_err(Refused::fault)?;
+    let all = sandbox
+        .house
+        .engine
+        .authorized(user)
+        .await
+        .map_err(Refused::fault)?;
     let all = all.into_iter().map(|(grant, _, _)| Happened {
         event,
         person: person.to_owned(),
@@ -151,7 +179,10 @@ pub async fn of_person(
 
 fn address(sandbox: &Sandbox, client: &ClientId) -> Option<Push> {
     let world = sandbox.world();
-    let known = world.clients.iter().find(|one| one.appid == client.as_str())?;
+    let known = world
+        .clients
+        .iter()
+        .find(|one| one.appid == client.as_str())?;
     known.push.clone()
 }
 
@@ -165,7 +196,10 @@ async fn send(
     let no_key = || {
         Refused::conflict(
             "mode",
-            format!("{word} needs an EncodingAESKey, and {} has none", happened.client),
+            format!(
+                "{word} needs an EncodingAESKey, and {} has none",
+                happened.client
+            ),
             "give it one, or push in plain mode",
         )
     };
@@ -188,7 +222,11 @@ async fn send(
             "compatible" => Mode::Compatible,
             _ => Mode::Safe,
         },
-        if to.format == "json" { Spelling::Json } else { Spelling::Xml },
+        if to.format == "json" {
+            Spelling::Json
+        } else {
+            Spelling::Xml
+        },
         &fresh(sandbox.clock.now()),
     );
     let sealed = sealed.ok_or_else(|| Refused::fault("an event that cannot be written"))?;
@@ -275,17 +313,21 @@ fn judge(answer: &Result<Incoming, FetchError>, url: &str) -> (bool, String) {
                 (false, "the app answered 200, but neither success nor nothing: the platform would send it again".to_owned())
             }
         }
-        Ok(Incoming { status: 401 | 403, .. }) => (
+        Ok(Incoming {
+            status: 401 | 403, ..
+        }) => (
             false,
-            "the app did not believe it: compare Token, EncodingAESKey and mode with its own".to_owned(),
+            "the app did not believe it: compare Token, EncodingAESKey and mode with its own"
+                .to_owned(),
         ),
         Ok(Incoming { status, .. }) => (
             false,
             format!("the app answered {status}: the platform would send it again"),
         ),
-        Err(FetchError::Unreachable | FetchError::Forbidden) => {
-            (false, format!("nobody answers at {url}: is the app running?"))
-        }
+        Err(FetchError::Unreachable | FetchError::Forbidden) => (
+            false,
+            format!("nobody answers at {url}: is the app running?"),
+        ),
         Err(FetchError::Lost) => (
             false,
             "the app did not answer within 5 s: the platform would send it again".to_owned(),

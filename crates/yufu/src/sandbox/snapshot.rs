@@ -496,10 +496,6 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
     Ok(rest)
 }
 
-fn lock<T>(lock: &std::sync::RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The clock goes as far ahead of real time as it did; one that stood stands where it did.
 fn set_clock(clock: &Clock, rest: &Rest) {
     clock.back_to_real();

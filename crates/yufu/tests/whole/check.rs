@@ -39,14 +39,23 @@ fn init_writes_a_recipe_and_never_over_one() {
     assert!(text.contains("/app-api/member/auth/social-login"));
     let (status, out, err) = init(&[]);
     assert_eq!((status, out.as_str()), (2, ""));
-    assert!(err.contains("is there already") && err.contains("--out"), "{err}");
-    assert_eq!(std::fs::read_to_string(temp.join("yufu-check.toml")).unwrap(), text);
+    assert!(
+        err.contains("is there already") && err.contains("--out"),
+        "{err}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(temp.join("yufu-check.toml")).unwrap(),
+        text
+    );
     let (status, out, _) = init(&["--like", "authjs", "--out", "-"]);
     assert_eq!(status, 0);
     assert!(out.contains("/auth/signin/wechat"), "{out}");
     let (status, _, err) = init(&["--like", "nothing", "--out", "-"]);
     assert_eq!(status, 2);
-    assert!(err.contains("There are: yufu, authjs, better-auth, justauth, ruoyi"), "{err}");
+    assert!(
+        err.contains("There are: yufu, authjs, better-auth, justauth, ruoyi"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -54,9 +63,16 @@ fn the_rows_are_named_without_anything_else() {
     let output = yufu(&["check", "--list"]);
     let (status, out, err) = said(&output);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(out.contains("  COD-09  An attacker's code and state"), "{out}");
+    assert!(
+        out.contains("  COD-09  An attacker's code and state"),
+        "{out}"
+    );
     assert!(out.contains("  CON-06  Needs your backend to die"), "{out}");
-    assert_eq!(out.lines().count(), 120 + 12, "a line for each row and heading");
+    assert_eq!(
+        out.lines().count(),
+        120 + 12,
+        "a line for each row and heading"
+    );
 }
 
 #[test]
@@ -69,15 +85,33 @@ fn where_there_is_no_verdict_the_status_is_two_and_a_sentence_says_why() {
             assert!(err.contains(part), "{args:?}: {part} is not in {err}");
         }
     };
-    fails(&[], &["there is no recipe yufu-check.toml", "yufu check init"]);
-    fails(&["--only", "COD-0"], &["there is no row COD-0; did you mean COD-0"]);
-    fails(&["--like", "authjs", "--base", "nowhere"], &["base is \"nowhere\", no address"]);
+    fails(
+        &[],
+        &["there is no recipe yufu-check.toml", "yufu check init"],
+    );
+    fails(
+        &["--only", "COD-0"],
+        &["there is no row COD-0; did you mean COD-0"],
+    );
+    fails(
+        &["--like", "authjs", "--base", "nowhere"],
+        &["base is \"nowhere\", no address"],
+    );
     // Nobody listens at port 9 of this machine.
     let nobody = ["--like", "authjs", "--base", "http://127.0.0.1:9"];
-    fails(&nobody, &["your backend does not answer at http://127.0.0.1:9", "--start"]);
+    fails(
+        &nobody,
+        &[
+            "your backend does not answer at http://127.0.0.1:9",
+            "--start",
+        ],
+    );
     let mut gone = nobody.to_vec();
     gone.extend(["--start", "exit 3"]);
-    fails(&gone, &["\"exit 3\" ended before it listened at 127.0.0.1:9"]);
+    fails(
+        &gone,
+        &["\"exit 3\" ended before it listened at 127.0.0.1:9"],
+    );
     let recipe = temp.write(
         "bad.toml",
         "base = 1\npatience = \"long\"\n[step.deliver]\npath = \"cb\"\n",

@@ -249,7 +249,7 @@ fn everything_that_is_wrong_with_a_person_is_told_at_once() {
     house.cli(&[
         "user",
         "create",
-        "--name",
+        "--nickname",
         "Stranger",
         "--phone",
         "+8613900000001",

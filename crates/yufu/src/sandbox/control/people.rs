@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use yufu_core::engine::UserDraft;
 use yufu_core::id::UserId;
 use yufu_core::refusal::{Refusal, Stop};
@@ -11,7 +11,7 @@ use yufu_core::user::{Phone, Profile, Sex, User, UserStatus};
 
 use super::answer::{Refused, Said};
 use super::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
-use crate::read::{Complaints, Document, Table};
+use crate::read::{Complaints, Table};
 use crate::sandbox::SeededPerson;
 use crate::sandbox::seed::{self, PASSWORD, PASSWORD_HASH};
 use crate::sandbox::state::Sandbox;
@@ -109,7 +109,7 @@ pub const ROWS: &[Endpoint] = &[
 
 /// What is said of a person, as far as it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PersonDraft {
+struct PersonDraft {
     name: Option<String>,
     phone: Option<Phone>,
     texts: Vec<(&'static str, String)>,
@@ -118,34 +118,6 @@ pub struct PersonDraft {
     standing: Option<&'static str>,
     unionid: Option<bool>,
     installed: Option<bool>,
-}
-
-/// Reads the people of a file, TOML with `[[people]]` or a JSON list, each as the body of a `POST`.
-///
-/// # Errors
-/// Everything that is wrong, with its line.
-pub fn file(document: Document) -> Result<Vec<Value>, Complaints> {
-    let mut drafts: Vec<PersonDraft> = Vec::new();
-    for table in document.rows("people") {
-        let draft = draft(&table, true);
-        if draft.name.is_some() && drafts.iter().any(|known| known.name == draft.name) {
-            table.complain(
-                "name",
-                "is there twice",
-                "give each person a name of their own",
-            );
-        }
-        if draft.phone.is_some() && drafts.iter().any(|known| known.phone == draft.phone) {
-            table.complain(
-                "phone",
-                "is there twice",
-                "give each person a number of their own",
-            );
-        }
-        drafts.push(draft);
-    }
-    document.finish()?;
-    Ok(drafts.iter().map(PersonDraft::body).collect())
 }
 
 /// Reads what is said of a person, and complains of it.
@@ -206,26 +178,6 @@ fn is_name(name: &str) -> bool {
 }
 
 impl PersonDraft {
-    /// As the body of a call.
-    fn body(&self) -> Value {
-        let mut body = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            body.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        put("name", self.name.clone().map(Value::from));
-        let phone = self.phone.as_ref().map(Phone::as_str);
-        put("phone", phone.map(Value::from));
-        for (name, text) in &self.texts {
-            put(name, Some(text.as_str().into()));
-        }
-        put("sex", self.sex.map(Value::from));
-        put("avatar", self.avatar.clone().map(Value::from));
-        put("standing", self.standing.map(Value::from));
-        put("unionid", self.unionid.map(Value::from));
-        put("installed", self.installed.map(Value::from));
-        Value::Object(body)
-    }
-
     /// A profile with what is said here in it.
     fn onto(&self, mut profile: Profile, name: &str, platform: &str) -> Profile {
         for (field, text) in &self.texts {
@@ -567,33 +519,18 @@ fn known(sandbox: &Sandbox, name: &str) -> Result<SeededPerson, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_of_people_is_read_as_bodies() {
-        let toml = "[[people]]\nname = \"zoe\"\nphone = \"13800000009\"\nnickname = \"Zoé 🦊\"\n\
-                    unionid = false\n\n[[people]]\nname = \"li-2\"\n";
-        let people = file(Document::toml(toml)).unwrap();
-        assert_eq!(
-            people,
-            [
-                json!({"name": "zoe", "phone": "+8613800000009", "nickname": "Zoé 🦊", "unionid": false}),
-                json!({"name": "li-2"}),
-            ]
-        );
-        let list = r#"[{"name": "zoe", "sex": "female", "avatar": "none"}]"#;
-        let people = file(Document::json(list)).unwrap();
-        assert_eq!(
-            people,
-            [json!({"name": "zoe", "sex": "female", "avatar": "none"})]
-        );
-    }
+    use crate::read::Document;
 
     #[test]
     fn every_mistake_of_a_file_is_told_with_its_line() {
         let toml = "[[people]]\nname = \"Zoe\"\nphone = \"12\"\nsex = \"femal\"\nfone = \"1\"\n\
                     [[people]]\nname = \"li\"\navatar = \"cat\"\nnickname = \" \"\n\
-                    [[people]]\nname = \"li\"\nstanding = \"closed\"\n[[people]]\n";
-        let complaints = file(Document::toml(toml)).unwrap_err().to_string();
+                    [[people]]\nname = \"bo\"\nstanding = \"closed\"\n[[people]]\n";
+        let document = Document::toml(toml);
+        for table in document.rows("people") {
+            draft(&table, true);
+        }
+        let complaints = document.finish().unwrap_err().to_string();
         for line in [
             "line 2: people[0].name is no short name; write 1 to 32 small letters",
             "line 3: people[0].phone is no phone number; write a number with",
@@ -601,13 +538,12 @@ mod tests {
             "line 5: there is no people[0].fone; did you mean phone?",
             "line 8: people[1].avatar is no picture; write \"face\"",
             "line 9: people[1].nickname is empty; write at least",
-            "line 11: people[2].name is there twice; give each",
-            "line 12: people[2].standing is closed before",
-            "line 13: people[3].name is missing; write a short name",
+            "line 11: people[2].standing is closed before",
+            "line 12: people[3].name is missing; write a short name",
         ] {
             assert!(complaints.contains(line), "{line}\n{complaints}");
         }
-        assert_eq!(complaints.lines().count(), 9, "{complaints}");
+        assert_eq!(complaints.lines().count(), 8, "{complaints}");
     }
 
     #[test]

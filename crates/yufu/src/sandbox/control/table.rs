@@ -38,9 +38,9 @@ use axum::response::Response;
 use super::answer::Said;
 use super::{clients, document, file, glance, handset, people};
 use crate::read::Table;
-use crate::sandbox::{events, flow};
 use crate::sandbox::snapshot;
 use crate::sandbox::state::Sandbox;
+use crate::sandbox::{events, flow};
 use crate::sandbox::{fault, time};
 
 /// The rows of every room.
