@@ -1,10 +1,8 @@
 //! `yufu check` from the command line: what it writes, what it says where there is no verdict, and
 //! the verdict on the login backend of `yufu dev`.
 
-use std::path::Path;
 use std::process::Output;
 
-use serde_json::Value;
 
 use crate::house::{House, Temp, command, yufu};
 

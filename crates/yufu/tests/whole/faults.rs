@@ -610,12 +610,10 @@ fn the_clock_is_turned_frozen_and_real_again() {
 #[test]
 fn half_a_year_takes_nothing_away_that_a_jump_back_would_need() {
     let house = House::dev();
-    let mobile = house.mobile().0;
     let (access, refresh, openid) = tokens_of(&house, 0);
     // The sweeper wakes at each turn: whatever it would take is gone by then.
     for _ in 0..3 {
         turn(&house, json!({"jump": "181d"}));
-        assert!(!mobile.is_empty());
     }
     house
         .refresh(&house.service().0, &refresh)

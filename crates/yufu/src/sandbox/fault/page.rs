@@ -52,6 +52,25 @@ the next try with it hears 40163.
 ";
 
 const TAIL: &str = "
+## Rows of the login matrix
+
+What the rows of [facts/login-matrix.tsv](facts/login-matrix.tsv) about a failing platform are tried with.
+
+| row | fault |
+|---|---|
+| UPS-01 | `drop` `before`: the connection ends before anything was done. A name that does not resolve, a closed port or a certificate that is refused are not made here: leave the proxy out |
+| UPS-02 | `drop` at `access_token`: the code is burnt, the answer is lost |
+| UPS-03 | `errcode` −1 |
+| UPS-04, UPS-05 | `errcode` 45011, 45009 |
+| UPS-06 | `truncated`, `html`, `status` |
+| UPS-07 | `errcode_zero`, `extra`, `content_type` |
+| UPS-08 | `missing` `openid`, `other_openid`, `duplicate` |
+| UPS-09 | `slow` with 8000 ms at `access_token` |
+| UPS-10 | `errcode` 40013, 40125, 40001 |
+| UPS-11 | `errcode` −1 or 40001, `slow` or `drop` at `userinfo` |
+| UPS-12 | `userinfo_denied` |
+| UPS-13 | `errcode` 50002 |
+
 ## The endpoints
 
 | endpoint | path |
