@@ -2,7 +2,7 @@
 //! These pages tell secrets, so they answer only under the machine's own names (DNS rebinding).
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -19,12 +19,10 @@ use crate::pages::{self, Guard, Visit, html};
 use crate::session::{self, Cookies};
 use crate::view;
 
-/// The seeded world of a development server.
+/// The world of a development server. People and clients come and go while it runs.
 pub struct Dev {
-    /// The people you can be, with passwords.
-    pub people: Vec<view::DevPerson>,
-    /// The clients, with secrets.
-    pub clients: Vec<view::DevClient>,
+    people: RwLock<Vec<view::DevPerson>>,
+    clients: RwLock<Vec<view::DevClient>>,
     /// The demo app.
     pub demo_url: String,
     /// Where passcodes land.
@@ -36,7 +34,7 @@ pub struct Dev {
 pub struct Inbox(Mutex<VecDeque<Letter>>);
 
 /// How many letters are kept.
-const KEPT: usize = 50;
+const KEPT: usize = 500;
 
 impl Inbox {
     /// Puts a letter on top.
@@ -59,8 +57,30 @@ impl Inbox {
 }
 
 impl Dev {
+    /// A world without anybody in it.
+    pub fn new(demo_url: String, inbox: Arc<Inbox>) -> Self {
+        Self {
+            people: RwLock::default(),
+            clients: RwLock::default(),
+            demo_url,
+            inbox,
+        }
+    }
+
+    /// From now on these are the people, with passwords, and the clients, with secrets.
+    pub fn set_world(&self, people: Vec<view::DevPerson>, clients: Vec<view::DevClient>) {
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = people;
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = clients;
+    }
+
     pub(crate) fn people(&self) -> Vec<view::DevPerson> {
-        self.people.clone()
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        people.clone()
+    }
+
+    pub(crate) fn clients(&self) -> Vec<view::DevClient> {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        clients.clone()
     }
 
     pub(crate) fn start(&self, house: &House, lang: view::Lang) -> view::DevStart {
@@ -73,7 +93,7 @@ impl Dev {
             codes_href: "/dev/codes".to_owned(),
             account_href: "/account".to_owned(),
             people: self.people(),
-            clients: self.clients.clone(),
+            clients: self.clients(),
             links: Vec::new(),
         }
     }
@@ -208,7 +228,7 @@ fn codes_page(visit: &Visit, issued: Option<view::IssuedCode>) -> Response {
         lang: visit.lang,
         csrf: visit.csrf(),
         action: "/dev/codes".to_owned(),
-        clients: dev.clients.clone(),
+        clients: dev.clients(),
         people: dev.people(),
         client: visit.field("client").to_owned(),
         user: visit.field("user").to_owned(),

@@ -8,6 +8,7 @@ mod account;
 mod authorize;
 mod keys;
 pub mod login;
+mod operator;
 mod platform;
 mod registry;
 mod rehearsal;

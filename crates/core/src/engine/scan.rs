@@ -169,6 +169,26 @@ impl Engine {
             .map(|_| ())
     }
 
+    /// How a scan stands, for whoever only looks: nothing is paid.
+    ///
+    /// # Errors
+    /// Faults of the store; an unknown scan is an expired one.
+    pub async fn scan_state(&self, uuid: &str, now: Timestamp) -> Result<PollState, Stop> {
+        let Ok(number) = self.scan_number(uuid) else {
+            return Ok(PollState::Expired);
+        };
+        match self.live_scan(number, now).await {
+            Ok(scan) => Ok(match scan.body.stage {
+                ScanStage::Waiting => PollState::Waiting,
+                ScanStage::Scanned => PollState::Scanned,
+                ScanStage::Cancelled => PollState::Cancelled,
+                ScanStage::Approved { .. } | ScanStage::Paid { .. } => PollState::Confirmed,
+            }),
+            Err(Stop::Refused(_)) => Ok(PollState::Expired),
+            Err(stop) => Err(stop),
+        }
+    }
+
     /// A phone opens a scan: the page that shows it hears of it, and the phone is asked.
     ///
     /// # Errors

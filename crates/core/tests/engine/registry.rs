@@ -10,7 +10,7 @@ use yufu_core::redirect::RedirectRule;
 use yufu_core::refusal::Refusal;
 use yufu_core::secret::{Entropy, Secret};
 use yufu_core::store::{Browse, Change, Record, Store};
-use yufu_core::user::{Profile, UserStatus};
+use yufu_core::user::{Phone, Profile, UserStatus};
 
 use crate::world::*;
 
@@ -451,6 +451,72 @@ async fn an_operator_makes_people_with_numbers_of_their_own() {
 }
 
 #[tokio::test]
+async fn an_operator_gives_somebody_another_number_and_the_old_one_is_free() {
+    let w = World::new().await;
+    let phone = |text: &str| Phone::parse(text).unwrap();
+    let (old, new) = (w.mei.phone.clone(), phone("13900000009"));
+    w.engine.move_number(w.mei.id, &new, NOW).await.unwrap();
+    assert_eq!(
+        w.store.change(),
+        ["drop handle", "put handle", "put user", "event user.phone"]
+    );
+    w.engine.move_number(w.mei.id, &new, NOW).await.unwrap();
+    assert!(w.store.changes().is_empty(), "it has it already");
+    let taken = w.engine.move_number(w.mei.id, &w.wei.phone, NOW).await;
+    assert_eq!(refused(taken), Refusal::Malformed("phone"));
+    let proof = || Proof::Password(Secret::new(w.mei.password));
+    let by = |phone| w.engine.sign_in(phone, proof(), HERE, NOW);
+    assert_eq!(refused(by(&old).await), Refusal::WrongCredentials);
+    by(&new).await.unwrap();
+    w.engine.move_number(w.wei.id, &old, NOW).await.unwrap();
+    let nobody = yufu_core::id::UserId(Number(1));
+    let outcome = w
+        .engine
+        .move_number(nobody, &phone("13900000008"), NOW)
+        .await;
+    assert_eq!(refused(outcome), Refusal::NotSignedIn);
+}
+
+#[tokio::test]
+async fn a_closed_account_leaves_nothing_alive_and_frees_its_number() {
+    let w = World::new().await;
+    let session = w.sign_in(&w.mei, NOW).await;
+    let (page, site) = (
+        w.tokens(&w.page, &w.mei, NOW).await,
+        w.tokens(&w.site, &w.mei, NOW).await,
+    );
+    w.store.lists();
+    w.engine.close_user(w.mei.id, at(1)).await.unwrap();
+    assert_eq!(
+        w.store.change(),
+        [
+            "put grant",
+            "put grant",
+            "drop handle",
+            "put user",
+            "event user.closed"
+        ]
+    );
+    for tokens in [&page, &site] {
+        let outcome = w.profile(&tokens.access, at(2)).await;
+        assert_eq!(refused(outcome), Refusal::UnknownAccess);
+    }
+    assert!(w.signed_in(&session, at(2)).await.is_none());
+    let outcome = w.engine.sign_in_as(w.mei.id, at(2)).await;
+    assert_eq!(refused(outcome), Refusal::UserRestricted);
+    let left = w.engine.user(w.mei.id).await.unwrap();
+    assert_eq!((&left.profile, &left.phone), (&Profile::default(), &None));
+    assert_eq!(left.password, None);
+    // It stays closed; its number has a new owner.
+    let again = w.engine.close_user(w.mei.id, at(3)).await;
+    assert_eq!(refused(again), Refusal::NotSignedIn);
+    w.engine
+        .move_number(w.wei.id, &w.mei.phone, at(3))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn the_books_are_told_in_the_audit_without_a_secret() {
     let w = World::new().await;
     let secret = w.engine.rotate_secret(&w.site.id, NOW).await.unwrap();
@@ -524,7 +590,10 @@ async fn a_client_moves_here_with_the_id_and_secret_it_had_elsewhere() {
         );
     }
     // Another secret in its place: the one before is no good any more.
-    let give = |secret: &str| w.engine.give_secret(&client.id, &Secret::new(secret), NOW);
+    let give = async |secret: &str| {
+        let secret = Secret::new(secret);
+        w.engine.give_secret(&client.id, &secret, NOW).await
+    };
     give("fedcba9876543210").await.unwrap();
     assert_eq!(
         w.store.change(),

@@ -25,6 +25,33 @@ async fn approve(
 }
 
 #[tokio::test]
+async fn who_only_looks_at_a_scan_is_told_how_it_stands_and_pays_nothing() {
+    let w = World::new().await;
+    let mei = w.sign_in(&w.mei, NOW).await;
+    // Anybody who polls this one has its code.
+    w.set(&w.site, |policy| policy.public_scan = true).await;
+    let uuid = w.scan(&w.site, "desk", NOW).await;
+    let looks = async |now| w.engine.scan_state(&uuid, now).await.unwrap();
+    assert_eq!(looks(NOW).await, PollState::Waiting);
+    let interaction = w.open(&uuid, &mei, NOW).await;
+    assert_eq!(looks(NOW).await, PollState::Scanned);
+    w.act(&interaction, Act::Cancel, &user(&mei), NOW)
+        .await
+        .unwrap();
+    assert_eq!(looks(NOW).await, PollState::Cancelled);
+    let interaction = w.open(&uuid, &mei, NOW).await;
+    approve(&w, &interaction, &mei, NOW).await.unwrap();
+    w.store.lists();
+    assert_eq!(looks(NOW).await, PollState::Confirmed);
+    assert!(w.store.changes().is_empty());
+    paid(w.poll(&uuid, None, NOW).await);
+    assert_eq!(looks(NOW).await, PollState::Confirmed);
+    assert_eq!(looks(at(3600)).await, PollState::Expired);
+    let none = w.engine.scan_state("no scan", NOW).await.unwrap();
+    assert_eq!(none, PollState::Expired);
+}
+
+#[tokio::test]
 async fn a_scan_goes_from_waiting_over_scanned_and_approved_to_its_code() {
     let w = World::new().await;
     let mei = w.sign_in(&w.mei, NOW).await;

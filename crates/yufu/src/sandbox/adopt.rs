@@ -50,6 +50,11 @@ impl Adopter {
         }
     }
 
+    /// An app of an earlier run has not shown its secret yet.
+    pub fn awaits(&self, appid: &str) {
+        self.waiting().insert(appid.to_owned());
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashSet<String>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,16 +195,18 @@ async fn show_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
 }
 
 fn keep_secret(sandbox: &Sandbox, appid: &str, secret: &str) {
-    let mut world = sandbox
-        .world
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some(client) = world
-        .clients
-        .iter_mut()
-        .find(|client| client.appid == appid)
-    {
-        secret.clone_into(&mut client.secret);
+    keep(sandbox.change_world(|world| {
+        let mut clients = world.clients.iter_mut();
+        if let Some(client) = clients.find(|client| client.appid == appid) {
+            secret.clone_into(&mut client.secret);
+        }
+    }));
+}
+
+/// The app is taken in all the same; only a folder that stays will not know of it.
+fn keep(kept: Result<(), String>) {
+    if let Err(words) = kept {
+        tracing::warn!("{words}");
     }
 }
 
@@ -309,13 +316,11 @@ async fn take_in(
         secret: secret.unwrap_or("").to_owned(),
         developer: OWNER.to_owned(),
         redirect: String::new(),
+        added: true,
+        adopted: true,
+        push: None,
     };
-    let mut world = sandbox
-        .world
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
-    world.clients.push(client);
-    drop(world);
+    keep(sandbox.change_world(|world| world.clients.push(client)));
     sandbox.flows.note(Note {
         at: clock::real(),
         from: Lane::Platform,

@@ -690,9 +690,6 @@ impl<'a> Hand<'a> {
         match step.map_err(failed)? {
             Step::ScanAnswered { scan, .. } => {
                 self.sandbox.house.wake_scan(scan);
-                if let (Decision::Allow, Some(uuid)) = (said, &ask.uuid) {
-                    self.sandbox.screens.gone(uuid);
-                }
                 Ok((ask, None))
             }
             Step::Return(authorized) => {

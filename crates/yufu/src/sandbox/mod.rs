@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use yufu_core::engine::Settings;
+use yufu_core::id::UserId;
 use yufu_core::keyring::MasterKey;
 use yufu_core::secret::Secret;
 use yufu_core::time::Lifetime;
@@ -34,7 +35,7 @@ use yufu_store::{Options, SqliteStore};
 use yufu_web::clock::{self, Clock};
 use yufu_web::dev::{Dev, Inbox};
 use yufu_web::house::Front;
-use yufu_web::{House, router, view};
+use yufu_web::{House, router};
 
 use crate::courier::{self, Delivery};
 use crate::home::Home;
@@ -390,6 +391,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         clock: ground.clock.clone(),
         inbox,
         world: std::sync::RwLock::new(world),
+        editing: tokio::sync::Mutex::default(),
         began: clock::real(),
         token,
         addresses,
@@ -407,6 +409,16 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         shelf,
     });
     flow::introduce(&sandbox);
+    for person in &sandbox.world().people {
+        if let Some(user) = UserId::parse(&person.id) {
+            sandbox.phones.set_installed(user, person.installed);
+        }
+    }
+    for client in &sandbox.world().clients {
+        if client.adopted && client.secret.is_empty() {
+            sandbox.adopter.awaits(&client.appid);
+        }
+    }
     let ready = Ready {
         lent: options.lent,
         ..ready(&sandbox)
@@ -504,12 +516,8 @@ fn platform_role(
         in_client_agent: String::new(),
         public_metrics: false,
     };
-    let dev = Dev {
-        people: world.people.iter().map(SeededPerson::view).collect(),
-        clients: world.clients.iter().map(SeededClient::view).collect(),
-        demo_url: doors.app.url.clone(),
-        inbox: inbox.clone(),
-    };
+    let dev = Dev::new(doors.app.url.clone(), inbox.clone());
+    world.show(&dev);
     let clock = ground.clock.clone();
     let house = Arc::new(House::new(home.engine, clock.clone(), front, Some(dev)));
     let workers = vec![
@@ -609,28 +617,4 @@ fn words(options: &DevOptions, ready: &Ready) -> String {
     }
     lines.push("Stop with Ctrl-C.".to_owned());
     lines.join("\n")
-}
-
-impl SeededPerson {
-    fn view(&self) -> view::DevPerson {
-        view::DevPerson {
-            id: self.id.clone(),
-            name: self.nickname.clone(),
-            phone: self.phone.clone(),
-            password: self.password.clone(),
-            avatar: seed::has_face(&self.name).then(|| seed::face_path(&self.name)),
-        }
-    }
-}
-
-impl SeededClient {
-    fn view(&self) -> view::DevClient {
-        view::DevClient {
-            name: self.name.clone(),
-            kind: self.kind.clone(),
-            appid: self.appid.clone(),
-            secret: self.secret.clone(),
-            redirect: self.redirect.clone(),
-        }
-    }
 }

@@ -12,16 +12,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use yufu_core::id::ClientId;
-use yufu_core::message::{PollAnswer, PollRequest, PollState};
-use yufu_core::secret::Secret;
+use yufu_core::message::PollState;
 use yufu_core::time::Timestamp;
 use yufu_dialects::http::Request as Plain;
 
 use super::hand::{End, Hand, target};
 use super::state::{Auto, Sandbox};
 
-/// Where screens ask how their code stands.
-const POLL: &str = "/connect/l/qrconnect";
 /// How many codes are remembered.
 const KEPT: usize = 200;
 /// How long whoever answers unasked lets a code be seen.
@@ -60,16 +57,11 @@ impl Screens {
         let all: Vec<Screen> = self.lock().iter().cloned().collect();
         let mut alive = Vec::new();
         for screen in all.iter().cloned() {
-            let request = PollRequest {
-                uuid: Secret::new(&screen.uuid),
-                last: None,
-            };
-            let now = sandbox.clock.now();
-            match sandbox.house.engine.poll(&request, None, now).await {
-                Ok(PollAnswer::State(PollState::Waiting | PollState::Cancelled)) => {
-                    alive.push((screen, false));
-                }
-                Ok(PollAnswer::State(PollState::Scanned)) => alive.push((screen, true)),
+            let (engine, now) = (&sandbox.house.engine, sandbox.clock.now());
+            match engine.scan_state(&screen.uuid, now).await {
+                Ok(PollState::Waiting | PollState::Cancelled) => alive.push((screen, false)),
+                Ok(PollState::Scanned) => alive.push((screen, true)),
+                // Agreed to: the screen goes on to the app.
                 _ => {}
             }
         }
@@ -81,11 +73,6 @@ impl Screens {
         // What was shown meanwhile stays.
         self.lock().retain(|screen| !dead(screen));
         alive
-    }
-
-    /// A code was agreed to: its screen goes on to the app.
-    pub fn gone(&self, uuid: &str) {
-        self.lock().retain(|screen| screen.uuid != uuid);
     }
 
     /// Forgets all of them.
@@ -103,9 +90,6 @@ pub(super) fn watch(router: Router, sandbox: &Arc<Sandbox>) -> Router {
 async fn pass(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
     let uri = request.uri();
     let (path, query) = (uri.path(), uri.query().unwrap_or(""));
-    if path == POLL {
-        return polled(&sandbox, request, next).await;
-    }
     let is_scan = path == "/connect/qrconnect";
     let is_code = is_scan || path == "/connect/sdk/qrconnect";
     let asks = is_code || path == "/connect/oauth2/authorize" || path == "/connect/app/authorize";
@@ -143,21 +127,6 @@ async fn pass(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next)
     let bytes = whole.to_bytes();
     if let Some(uuid) = uuid_of(&String::from_utf8_lossy(&bytes)) {
         shown(&sandbox, uuid, ClientId::new(&appid), auto).await;
-    }
-    Response::from_parts(parts, Body::from(bytes))
-}
-
-/// A screen asks how its code stands: once it hears that the person agreed, it goes on.
-async fn polled(sandbox: &Sandbox, request: Request, next: Next) -> Response {
-    let query = Plain::get("", request.uri().query().unwrap_or(""));
-    let uuid = query.params().get("uuid").unwrap_or("").to_owned();
-    let (parts, body) = next.run(request).await.into_parts();
-    let Ok(whole) = body.collect().await else {
-        return Response::from_parts(parts, Body::empty());
-    };
-    let bytes = whole.to_bytes();
-    if bytes.starts_with(b"window.wx_errcode=405") {
-        sandbox.screens.gone(&uuid);
     }
     Response::from_parts(parts, Body::from(bytes))
 }

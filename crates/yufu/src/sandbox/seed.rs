@@ -12,6 +12,8 @@ use yufu_core::redirect::RedirectRule;
 use yufu_core::refusal::Stop;
 use yufu_core::time::Timestamp;
 use yufu_core::user::{Phone, Profile, Sex};
+use yufu_web::dev::Dev;
+use yufu_web::view;
 
 use super::write_private;
 
@@ -30,6 +32,31 @@ pub struct SeededClient {
     pub developer: String,
     /// Where it is answered; in development every loopback address will do.
     pub redirect: String,
+    /// It was not there at the beginning.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub added: bool,
+    /// It came by itself, with an appid of its own. Its secret is the first that arrives for it,
+    /// and empty until then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+    /// Where it is told of what people do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
+}
+
+/// Where a client is told of what people do (`docs/facts/wechat.md` §12.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The address.
+    pub url: String,
+    /// What signs.
+    pub token: String,
+    /// The EncodingAESKey; empty where nothing is encrypted.
+    pub aes_key: String,
+    /// plain, compatible or encrypted.
+    pub mode: String,
+    /// xml or json.
+    pub format: String,
 }
 
 /// A seeded person, with their password.
@@ -46,6 +73,29 @@ pub struct SeededPerson {
     /// The user's id.
     #[serde(skip_serializing, default)]
     pub id: String,
+    /// Whether there is a drawn picture of them.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub face: bool,
+    /// Whether apps are told a unionid.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub unionid: bool,
+    /// Whether the platform's app is on the phone.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub installed: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What was seeded.
@@ -62,10 +112,10 @@ pub struct World {
 
 /// The bundle id of the demo app.
 pub(super) const BUNDLE: &str = "com.example.rooms";
-/// The password of every seeded person.
-const PASSWORD: &str = "yufu-dev-2026";
+/// The password of every person of a sandbox.
+pub(super) const PASSWORD: &str = "yufu-dev-2026";
 /// Its hash, made once and for all: a password that everybody knows needs no hashing at each start.
-const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$eXVmdSBzZWVkZWQgc2FsdA$\
+pub(super) const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$eXVmdSBzZWVkZWQgc2FsdA$\
                              bjqO+dA4mcZqn9CZNfgJkxlhjci2ZIy6oOIP5s1PGOY";
 
 /// Short name, number, shown name, sex, province, city.
@@ -92,6 +142,19 @@ const PEOPLE: [Person; 3] = [
 ];
 
 impl World {
+    /// A person by their short name.
+    pub fn person(&self, name: &str) -> Option<&SeededPerson> {
+        self.people.iter().find(|person| person.name == name)
+    }
+
+    /// Shows this world on the pages of development.
+    pub(super) fn show(&self, dev: &Dev) {
+        dev.set_world(
+            self.people.iter().map(SeededPerson::view).collect(),
+            self.clients.iter().map(SeededClient::view).collect(),
+        );
+    }
+
     /// The first seeded client of a kind.
     pub fn client(&self, kind: ClientKind) -> Option<&SeededClient> {
         self.clients
@@ -153,7 +216,7 @@ impl World {
                 .await
                 .map_err(words)?;
         }
-        for client in &mut self.clients {
+        for client in self.clients.iter_mut().filter(|client| !client.added) {
             client.redirect = redirect(&client.kind, &client.appid, app_url);
         }
         for person in &self.people {
@@ -251,23 +314,23 @@ async fn move_link(
     Ok(())
 }
 
-/// Whether a seeded person has a picture: the third one has none.
-pub(super) fn has_face(name: &str) -> bool {
-    name != "ana"
-}
-
-/// The path of a seeded person's picture.
+/// The path of a person's drawn picture.
 pub(super) fn face_path(name: &str) -> String {
     format!("/mmopen/vi_32/{name}/132")
 }
 
-/// Where a seeded person's picture is; empty for none.
-fn face(name: &str, platform: &str) -> String {
-    if has_face(name) {
+/// Where a person's drawn picture is; empty for none.
+pub(super) fn face(drawn: bool, name: &str, platform: &str) -> String {
+    if drawn {
         format!("{platform}{}", face_path(name))
     } else {
         String::new()
     }
+}
+
+/// Whether a picture is one that is drawn here.
+pub(super) fn is_drawn(avatar: &str) -> bool {
+    avatar.contains("/mmopen/vi_32/")
 }
 
 /// Keeps a picture at this run's port, unless the person has changed it.
@@ -277,12 +340,12 @@ async fn move_face(
     platform: &str,
     now: Timestamp,
 ) -> Result<(), Stop> {
-    let (Some(id), avatar) = (UserId::parse(&person.id), face(&person.name, platform)) else {
+    let avatar = face(person.face, &person.name, platform);
+    let Some(id) = UserId::parse(&person.id) else {
         return Ok(());
     };
     let user = engine.user(id).await?;
-    let seeded = user.profile.avatar.contains("/mmopen/vi_32/");
-    if !seeded || user.profile.avatar == avatar {
+    if !is_drawn(&user.profile.avatar) || user.profile.avatar == avatar {
         return Ok(());
     }
     let profile = Profile {
@@ -345,6 +408,9 @@ async fn one_client(
             ClientKind::Mobile => format!("{app_url}/app/{}/oauth", client.id),
             ClientKind::Service => format!("{app_url}/callback/page"),
         },
+        added: false,
+        adopted: false,
+        push: None,
     })
 }
 
@@ -354,6 +420,8 @@ async fn one_person(
     platform: &str,
     now: Timestamp,
 ) -> Result<SeededPerson, Stop> {
+    // The third has no picture.
+    let drawn = *name != "ana";
     let draft = UserDraft {
         profile: Profile {
             nickname: (*nickname).to_owned(),
@@ -362,7 +430,7 @@ async fn one_person(
             city: (*city).to_owned(),
             country: if province.is_empty() { "" } else { "中国" }.to_owned(),
             language: "zh_CN".to_owned(),
-            avatar: face(name, platform),
+            avatar: face(drawn, name, platform),
         },
         phone: Some(Phone::parse(phone)?),
         password: None,
@@ -375,11 +443,38 @@ async fn one_person(
         password: PASSWORD.to_owned(),
         nickname: (*nickname).to_owned(),
         id: user.id.to_string(),
+        face: drawn,
+        unionid: true,
+        installed: true,
     })
 }
 
+impl SeededPerson {
+    pub(super) fn view(&self) -> view::DevPerson {
+        view::DevPerson {
+            id: self.id.clone(),
+            name: self.nickname.clone(),
+            phone: self.phone.clone(),
+            password: self.password.clone(),
+            avatar: self.face.then(|| face_path(&self.name)),
+        }
+    }
+}
+
+impl SeededClient {
+    fn view(&self) -> view::DevClient {
+        view::DevClient {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            appid: self.appid.clone(),
+            secret: self.secret.clone(),
+            redirect: self.redirect.clone(),
+        }
+    }
+}
+
 /// The app's own backend pays its codes, and speaks as it would to WeChat, which has no PKCE.
-fn policy(kind: ClientKind) -> ClientPolicy {
+pub(super) fn policy(kind: ClientKind) -> ClientPolicy {
     ClientPolicy {
         wechat_compatible: kind == ClientKind::Mobile,
         ..ClientPolicy::of(kind)

@@ -478,7 +478,6 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
     let engine = &shelf.platform.engine;
     let settled = world.settle(engine, platform, app, now).await;
     settled.map_err(Refused::fault)?;
-    world.write(&sandbox.folder).map_err(Refused::fault)?;
     sandbox.phones.forget();
     for person in &world.people {
         if let Some(user) = UserId::parse(&person.id) {
@@ -487,17 +486,14 @@ async fn exchange(sandbox: &Sandbox, name: &str) -> Result<Rest, Refused> {
         }
     }
     sandbox.screens.clear();
-    *lock(&sandbox.world) = world;
+    let changed = sandbox.change_world(|known| *known = world);
+    changed.map_err(Refused::fault)?;
     let auto = sandbox.auto.lock();
     auto.unwrap_or_else(PoisonError::into_inner)
         .clone_from(&rest.auto);
     sandbox.inbox.replace(rest.inbox.clone());
     sandbox.faults.restore(rest.faults.clone());
     Ok(rest)
-}
-
-fn lock<T>(lock: &std::sync::RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The clock goes as far ahead of real time as it did; one that stood stands where it did.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use yufu_core::id::UserId;
 use yufu_core::secret::Secret;
@@ -52,6 +52,8 @@ pub struct Sandbox {
     pub inbox: Arc<Inbox>,
     /// The people and clients.
     pub world: RwLock<World>,
+    /// Whoever changes people or clients does so alone.
+    pub editing: tokio::sync::Mutex<()>,
     /// When it was begun, in real time.
     pub began: Timestamp,
     /// What opens `/_sandbox`, the inbox and the phone: drawn for this run.
@@ -108,13 +110,26 @@ pub enum Decision {
 }
 
 impl Sandbox {
+    /// The people and clients as they are now.
+    pub fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the people and clients, on the pages and beside the databases too.
+    ///
+    /// # Errors
+    /// In the user's words, when it cannot be written.
+    pub fn change_world(&self, change: impl FnOnce(&mut World)) -> Result<(), String> {
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut world);
+        if let Some(dev) = &self.house.dev {
+            world.show(dev);
+        }
+        world.write(&self.folder)
+    }
+
     /// A person's id by their short name.
     pub fn person(&self, name: &str) -> Option<UserId> {
-        let world = self
-            .world
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let person = world.people.iter().find(|person| person.name == name)?;
-        UserId::parse(&person.id)
+        UserId::parse(&self.world().person(name)?.id)
     }
 }

@@ -8,6 +8,7 @@ mod contract;
 mod control;
 mod control_cli;
 mod crash;
+mod dwellers;
 mod faults;
 mod files;
 mod flows;

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
+use super::{clients, handset, people};
 use crate::sandbox::state::Sandbox;
 
 /// The calls.
 pub const ROWS: &[Endpoint] = &[
     Endpoint {
         about: "Everything at a glance.",
-        answer: r#"{"now":1767225600000,"addresses":{"platform":"http://127.0.0.1:8420","app":"http://127.0.0.1:8421","login":"http://127.0.0.1:8430","proxy":"http://127.0.0.1:8425","gate":"127.0.0.1:8426"}}"#,
+        answer: r#"{"now":1767225600000,"clock":{"now":1767225600000,"real":1767225600000,"ahead":0},"people":[],"clients":[],"auto":null,"counts":{"letters":0,"scans":0},"addresses":{"platform":"http://127.0.0.1:8420","app":"http://127.0.0.1:8421","login":"http://127.0.0.1:8430","proxy":"http://127.0.0.1:8425","gate":"127.0.0.1:8426"}}"#,
         ..Endpoint::new(Verb::Get, "/_sandbox/state", "state", Call::Json(state))
     },
     Endpoint {
@@ -29,8 +30,15 @@ fn state(asked: &Asked<'_>) -> Work {
     let sandbox = asked.sandbox.clone();
     work(async move {
         let addresses = &sandbox.addresses;
+        let (now, real) = (sandbox.clock.now(), yufu_web::clock::real());
+        let scans = sandbox.screens.shown(&sandbox).await.len();
         Ok(json!({
-            "now": sandbox.clock.now().0,
+            "now": now.0,
+            "clock": {"now": now.0, "real": real.0, "ahead": now.since(real).millis()},
+            "people": people::all(&sandbox).await?,
+            "clients": clients::all(&sandbox).await?,
+            "auto": handset::auto_now(&sandbox)["auto"],
+            "counts": {"letters": sandbox.inbox.letters().len(), "scans": scans},
             "addresses": {
                 "platform": addresses.platform,
                 "app": addresses.app,

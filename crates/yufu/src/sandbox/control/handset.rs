@@ -10,8 +10,8 @@ use yufu_core::scope::Scopes;
 use yufu_dialects::endpoint::Door;
 
 use super::answer::{Refused, Said};
-use super::glance;
 use super::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
+use super::{glance, people};
 use crate::read::Complaints;
 use crate::sandbox::adopt;
 use crate::sandbox::hand::{Ask, End, Hand, PhoneResult, Trouble, target};
@@ -496,9 +496,7 @@ fn tap(asked: &Asked<'_>) -> Work {
         match act {
             "scan" => scan(&sandbox, &person, &hand, &what).await,
             "install" => {
-                sandbox
-                    .phones
-                    .set_installed(hand.user(), installed.unwrap_or(true));
+                people::set_installed(&sandbox, &person, installed.unwrap_or(true))?;
                 Ok(json!({"installed": installed}))
             }
             "revoke" => {
@@ -564,7 +562,8 @@ fn scans(asked: &Asked<'_>) -> Work {
     })
 }
 
-fn auto_now(sandbox: &Sandbox) -> Value {
+/// Who answers unasked, as the control tells it.
+pub fn auto_now(sandbox: &Sandbox) -> Value {
     let auto = sandbox.auto.lock().unwrap_or_else(PoisonError::into_inner);
     let auto = auto.as_ref().map(|auto| {
         json!({

@@ -1,6 +1,7 @@
 //! `/_sandbox`: people, clients, faults, the clock, flows, by REST. Absent in `serve`.
 
 pub mod answer;
+pub mod clients;
 pub mod document;
 mod door;
 pub mod file;
@@ -8,6 +9,7 @@ pub mod glance;
 pub mod guard;
 pub mod handset;
 mod pages;
+pub mod people;
 pub mod table;
 
 use std::sync::Arc;

@@ -172,7 +172,7 @@ async fn fact(
 /// leads to the section that holds the table.
 fn section<'a>(book: &'a str, number: &str) -> Option<(&'a str, &'a str)> {
     let is_it = |heading: &str| {
-        let numbers = heading.split([' ', ',']);
+        let numbers = heading.split([' ', ',']).filter(|word| !word.is_empty());
         let numbers = numbers.take_while(|word| word.starts_with(|c: char| c.is_ascii_digit()));
         numbers
             .map(|word| word.trim_end_matches('.'))

@@ -36,7 +36,7 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::answer::Said;
-use super::{document, file, glance, handset};
+use super::{clients, document, file, glance, handset, people};
 use crate::read::Table;
 use crate::sandbox::flow;
 use crate::sandbox::snapshot;
@@ -46,6 +46,8 @@ use crate::sandbox::{fault, time};
 /// The rows of every room.
 const TABLES: &[&[Endpoint]] = &[
     glance::ROWS,
+    people::ROWS,
+    clients::ROWS,
     handset::ROWS,
     flow::ROWS,
     snapshot::ROWS,
