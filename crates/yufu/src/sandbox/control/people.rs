@@ -538,8 +538,8 @@ mod tests {
             "line 5: there is no people[0].fone; did you mean phone?",
             "line 8: people[1].avatar is no picture; write \"face\"",
             "line 9: people[1].nickname is empty; write at least",
-            "line 11: people[2].standing is closed before",
-            "line 12: people[3].name is missing; write a short name",
+            "line 12: people[2].standing is closed before",
+            "line 13: people[3].name is missing; write a short name",
         ] {
             assert!(complaints.contains(line), "{line}\n{complaints}");
         }
