@@ -3,7 +3,6 @@
 
 use std::process::Output;
 
-
 use crate::house::{House, Temp, command, yufu};
 
 /// Runs a check in a folder of its own, with the sandbox of this house.

@@ -698,7 +698,7 @@ fn the_bench_prints_every_row_and_leaves_nothing_behind() {
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = report["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 9, "{report}");
+    assert_eq!(rows.len(), 10, "{report}");
     assert!(rows.iter().all(|row| row["requests"] == 100), "{report}");
     assert_eq!(temp.names(), Vec::<String>::new());
 }

@@ -111,7 +111,7 @@ fn a_login_without_a_browser() {
     assert_eq!(json["outcome"], "returned");
 
     for (args, part) in [
-        (&["code", "--client", "wx0000000000000000"][..], "appid"),
+        (&["code", "--client", "wx0"][..], "appid"),
         (&["code", "--client", &service.0, "--person", "zoe"], "zoe"),
         (
             &["authorize", "https://example.com/"],

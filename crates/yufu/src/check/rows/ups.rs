@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "UPS-07",
         does: "A good answer comes as text/plain, with \"errcode\":0 and with fields that nobody knows.",
-        holds: "The login works.",
+        holds: "The login works all the same.",
         why: "The real platform answers as text/plain, and adds fields without notice.",
         fix: "Read the body as JSON whatever its content type, take errcode 0 for success, ignore unknown fields.",
         needs: &[],
