@@ -345,6 +345,7 @@ pub async fn reset(sandbox: &Sandbox) -> Said {
     }
     let _turn = shelf.turn.lock().await;
     exchange(sandbox, SEED).await?;
+    sandbox.flows.clear().await;
     Ok(json!({"reset": true}))
 }
 

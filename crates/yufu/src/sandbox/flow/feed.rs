@@ -1,6 +1,7 @@
 //! The stream of what changes. A reader is told what changed since it was told last: one that is
 //! slow is told less often, and nothing piles up for it.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,8 +9,10 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as WireBody, Frame};
+use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
+use yufu_web::clock;
 
 use super::fold::read;
 use super::show::Summary;
@@ -45,11 +48,16 @@ impl WireBody for Pieces {
     }
 }
 
+/// How often the programs that were started are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Where a reader is.
 struct Reader {
     sandbox: Arc<Sandbox>,
     version: u64,
     epoch: u64,
+    /// The programs of which a reader was told why nothing arrives.
+    told: HashSet<(String, &'static str)>,
 }
 
 /// Tells a reader what changes from now on, until it goes or the server ends.
@@ -104,17 +112,42 @@ impl Reader {
             sandbox,
             version,
             epoch,
+            told: HashSet::new(),
         }
     }
 
     /// Waits for something to tell.
     async fn news(&mut self, changed: &mut watch::Receiver<u64>) -> Option<String> {
         loop {
-            if let Some(news) = self.changes() {
+            if let Some(news) = self.changes().or_else(|| self.hint()) {
                 return Some(news);
             }
-            changed.changed().await.ok()?;
+            match tokio::time::timeout(LOOK, changed.changed()).await {
+                Ok(changed) => changed.ok()?,
+                // Nothing changed: that may be what is to be told.
+                Err(_) => {}
+            }
         }
+    }
+
+    /// Why nothing arrives of a program that was started, once for each reason.
+    fn hint(&mut self) -> Option<String> {
+        let sandbox = &self.sandbox;
+        let launches = sandbox.launches.list(&sandbox.traffic, clock::real());
+        let mut running = launches.into_iter().filter(|launch| launch.ended.is_none());
+        running.find_map(|launch| {
+            let hint = launch.hint?;
+            let is_new = self.told.insert((launch.id.clone(), hint.code));
+            let json = json!({
+                "launch": launch.id,
+                "code": hint.code,
+                "title": hint.title,
+                "remedy": hint.remedy,
+                "title_zh": hint.title_zh,
+                "remedy_zh": hint.remedy_zh,
+            });
+            is_new.then(|| event("hint", &json.to_string()))
+        })
     }
 
     /// What changed since it was told last: the flows as they are now, the oldest change first.

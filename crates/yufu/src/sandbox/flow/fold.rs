@@ -401,7 +401,7 @@ impl Fold {
             }
             for (kind, tie) in &ties {
                 flow.tied(*tie);
-                if *kind == Tied::Code {
+                if *kind == Tied::Code && flow.memory.code != *tie {
                     flow.memory.code = *tie;
                     flow.memory.code_at = note.at.0;
                 }

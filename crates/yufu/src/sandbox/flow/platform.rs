@@ -359,6 +359,9 @@ fn poll(seen: &Seen, context: Context<'_>) -> Heard {
     let mut heard = Heard::new(Kind::Poll, seen, from, Lane::Platform);
     heard.ask(context.tie(params.filled("uuid")));
     let Outcome::Status(status) = heard.outcome else {
+        // A page that is left or loaded again waits no more.
+        heard.ok = seen.faults.is_empty();
+        heard.note = Some("left");
         return heard;
     };
     let text = body(seen);

@@ -146,7 +146,8 @@ impl<'a> Walker<'a> {
             to += 1;
         }
         let word = &self.text[from..to];
-        if let Some((label, is_phone)) = named(word)
+        if self.may_be_name(to)
+            && let Some((label, is_phone)) = named(word)
             && let Some((start, stop)) = self.value(from, to, label)
             && start >= self.plain
             && stop <= end
@@ -167,6 +168,19 @@ impl<'a> Walker<'a> {
             self.plain = to;
         }
         self.at = to;
+    }
+
+    /// Whether what follows a word could lead from a name to its value: most words are none, and
+    /// need no closer look.
+    fn may_be_name(&self, to: usize) -> bool {
+        match self.bytes.get(to) {
+            Some(b'=' | b':' | b'%' | b'>' | b'/' | b'"' | b'\'' | b'\\' | b'&') => true,
+            Some(b' ' | b'\t' | b'\r' | b'\n') => {
+                let next = self.bytes.get(self.spaces(to));
+                matches!(next, Some(b'=' | b':' | b'%'))
+            }
+            _ => false,
+        }
     }
 
     /// Where the value of a name begins and ends; none where no value follows.

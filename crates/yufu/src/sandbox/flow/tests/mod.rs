@@ -1,7 +1,9 @@
 //! Tests of the flows: exchanges as they cross the doors, and what becomes of them.
 
+mod chance;
 mod findings;
 mod fold;
+mod pace;
 mod redaction;
 mod scene;
 
