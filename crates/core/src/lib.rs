@@ -1,4 +1,3 @@
-compile_error!("LEAD 16:37: CODE FREEZE. The lead merges what you have committed. Do not build or deliver any more: stop now and send your final report.");
 //! What is true: the words, rules and engine of yufu, and the ports it needs.
 //!
 //! Nothing here reads a clock, a socket, a file or an environment variable. Time comes in as a
