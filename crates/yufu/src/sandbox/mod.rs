@@ -19,6 +19,7 @@ pub mod span;
 pub mod state;
 pub mod tap;
 pub mod time;
+mod veil;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -425,7 +426,8 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         ..ready(&sandbox)
     };
     let watched = |router| {
-        let router = screens::watch(guard::around(router, &keeper), &sandbox);
+        let router = guard::around(veil::over(router, &sandbox), &keeper);
+        let router = screens::watch(router, &sandbox);
         let router = adopt::before(router, &sandbox);
         tap::around(router, &sandbox, Behind::Platform)
     };

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use yufu::sandbox::control::document;
 use yufu::sandbox::control::table::{Call, Endpoint, Verb, endpoints};
 
-use crate::house::{Answer, Ask, House};
+use crate::house::{Answer, Ask, House, Temp};
+use crate::serve::settings;
 
 impl House {
     /// A call of the control.
@@ -181,4 +182,50 @@ fn the_inbox_is_told_to_programs() {
     let digits = one[0]["passcode"].as_str().unwrap();
     assert!(one[0]["text"].as_str().unwrap().contains(digits));
     assert_eq!(one[0]["scene"], "login");
+}
+
+#[test]
+fn nothing_of_the_sandbox_is_served() {
+    let temp = Temp::new();
+    let config = settings(&temp, "http://127.0.0.1:9", "");
+    let house = House::serve(&config);
+    let mut paths: Vec<(&str, String)> = endpoints()
+        .map(|row| (row.verb.word(), path(row)))
+        .collect();
+    assert!(paths.len() > 20, "the table was walked");
+    for page in [
+        "/_sandbox",
+        "/_sandbox/",
+        "/_sandbox/nothing",
+        "/phone",
+        "/phone/x",
+        "/flows",
+        "/flows/facts/wechat/3",
+        "/dev",
+        "/dev/inbox",
+        "/dev/codes",
+        "/proxy.pac",
+        "/mmopen/vi_32/mei/132",
+    ] {
+        paths.push(("GET", page.to_owned()));
+        paths.push(("POST", page.to_owned()));
+    }
+    for (verb, path) in &paths {
+        // Whatever it brings: there is no token that opens what is not there.
+        for ask in [
+            Ask::new(verb, path),
+            Ask::new(verb, path)
+                .header("authorization", "Bearer x")
+                .body("{}"),
+            Ask::new(verb, &format!("{path}?token=x")).host("127.0.0.1"),
+        ] {
+            let answer = house.ask(&ask);
+            assert_eq!(answer.status, 404, "{verb} {path}: {}", answer.text());
+            assert_eq!(answer.header("set-cookie"), None, "{verb} {path}");
+        }
+    }
+    // A visit with a token is a visit like any other.
+    let answer = house.get("/?token=x");
+    assert_eq!((answer.status, answer.location()), (303, "/account"));
+    assert_eq!(answer.header("set-cookie"), None);
 }

@@ -115,6 +115,55 @@ fn whoever_says_little_is_somebody_all_the_same() {
 }
 
 #[test]
+fn no_app_is_told_the_unionid_of_somebody_who_has_none() {
+    let house = House::dev();
+    let service = house.service();
+    let (before, told) = house.heard(&service, "mei");
+    let unionid = before["unionid"].as_str().unwrap();
+    assert_eq!(told["unionid"], unionid);
+    house.done("PATCH", &one("mei"), &json!({"unionid": false}));
+    let (tokens, profile) = house.heard(&service, "mei");
+    assert_eq!(
+        (tokens.get("unionid"), profile.get("unionid")),
+        (None, None)
+    );
+    assert_eq!(tokens["openid"], before["openid"]);
+    assert_eq!(profile["nickname"], told["nickname"]);
+    // By a form, as some clients ask; and for a mini program.
+    let form = [
+        ("access_token", tokens["access_token"].as_str().unwrap()),
+        ("openid", tokens["openid"].as_str().unwrap()),
+    ];
+    let answer = house.ask(&Ask::post("/sns/userinfo", &form));
+    let length = answer.body.len().to_string();
+    assert_eq!(answer.header("content-length"), Some(length.as_str()));
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
+    assert_eq!(answer.json().get("unionid"), None);
+    let user = house.user_id(0);
+    let issued = house.cli(&[
+        "token",
+        "mini-code",
+        "--client",
+        &service.0,
+        "--user",
+        &user,
+    ]);
+    let params = [
+        ("appid", service.0.as_str()),
+        ("secret", &service.1),
+        ("js_code", issued["code"].as_str().unwrap()),
+        ("grant_type", "authorization_code"),
+    ];
+    let mini = house.call("/sns/jscode2session", &params).json();
+    assert!(mini["session_key"].is_string(), "{mini}");
+    assert_eq!(mini.get("unionid"), None);
+    // Others have theirs, and mei has the same one again.
+    assert!(house.heard(&service, "wei").0["unionid"].is_string());
+    house.done("PATCH", &one("mei"), &json!({"unionid": true}));
+    assert_eq!(house.heard(&service, "mei").0["unionid"], unionid);
+}
+
+#[test]
 fn a_change_is_seen_at_once_and_what_is_not_said_stays() {
     let house = House::dev();
     let service = house.service();
