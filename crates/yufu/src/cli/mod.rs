@@ -172,8 +172,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     quiet_logs();
     if matches!(cli.command, None | Some(Command::Dev(_))) {
-        // The system would give memory in pieces of 2 MiB, of which a house of one developer fills
-        // little: half of its memory lay idle. Where it cannot be told so, nothing is lost.
+        // Some systems give memory in pieces of 2 MiB unasked, of which a house of one developer
+        // fills little. Where they cannot be told not to, nothing is lost.
         let _ = rustix::thread::disable_transparent_huge_pages(true);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
