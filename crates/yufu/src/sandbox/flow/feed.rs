@@ -122,10 +122,9 @@ impl Reader {
             if let Some(news) = self.changes().or_else(|| self.hint()) {
                 return Some(news);
             }
-            match tokio::time::timeout(LOOK, changed.changed()).await {
-                Ok(changed) => changed.ok()?,
-                // Nothing changed: that may be what is to be told.
-                Err(_) => {}
+            // Nothing changed: that may be what is to be told.
+            if let Ok(changed) = tokio::time::timeout(LOOK, changed.changed()).await {
+                changed.ok()?;
             }
         }
     }
