@@ -36,7 +36,6 @@ async fn sandbox() -> Running {
         no_adopt: false,
         until_stdin_closes: false,
         poll_hold: None,
-        no_adopt: false,
         max_pages: None,
     };
     sandbox::start(&options).await.unwrap()
