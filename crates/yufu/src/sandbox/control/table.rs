@@ -26,7 +26,7 @@
 //!    }
 //!    ```
 //!
-//! 3. Name the rows in [`TABLES`], and print the documents: `YUFU_BLESS=1 cargo test -p yufu --test
+//! 3. Name the rows in `TABLES`, and print the documents: `YUFU_BLESS=1 cargo test -p yufu --test
 //!    documents`. A test asks each operation for its fields and compares them with the row.
 
 use std::pin::Pin;

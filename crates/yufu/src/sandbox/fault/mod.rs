@@ -1,7 +1,7 @@
 //! Faults: what the platform does wrong on demand, for whom, and how often.
 //!
 //! A fault is a [`Kind`] and whom it is for: a client, a person, an endpoint, so many times or with
-//! a chance. The [`Desk`] holds them; [`play`] is the layer before the platform's router that lets
+//! a chance. The [`Desk`] holds them; `play` is the layer before the platform's router that lets
 //! them play. Everything a fault does is said in the platform's own tongue or by the engine's own
 //! operations: nothing of the house knows of it.
 
