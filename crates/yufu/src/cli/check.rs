@@ -359,6 +359,7 @@ impl Place {
             lent: true,
             until_stdin_closes: false,
             no_adopt: false,
+            lan: None,
             poll_hold: None,
             max_pages: None,
         };

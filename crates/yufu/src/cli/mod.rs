@@ -138,6 +138,9 @@ struct Dev {
     /// Refuse apps that nobody registered, instead of taking them in.
     #[arg(long)]
     no_adopt: bool,
+    /// Let other devices of this network reach the phone, and nothing else; at this port.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "8427")]
+    lan: Option<u16>,
     /// Keep the data in this folder; without it, everything goes at the end.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -235,6 +238,7 @@ async fn execute(command: Command) -> Result<ExitCode, String> {
                 until_stdin_closes: dev.until_stdin_closes,
                 poll_hold: dev.poll_hold,
                 no_adopt: dev.no_adopt,
+                lan: dev.lan,
                 max_pages: dev.max_pages,
             })
             .await

@@ -48,6 +48,9 @@ pub struct Ready {
     /// When it was begun, in real milliseconds.
     #[serde(default)]
     pub began: i64,
+    /// The phone for other devices of the network, if there is one: the address with its token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lan: Option<String>,
     /// Whether it ends with the command of a `yufu run`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lent: bool,

@@ -114,6 +114,7 @@ fn own_options(options: &RunOptions) -> DevOptions {
         until_stdin_closes: false,
         poll_hold: None,
         no_adopt: options.no_adopt,
+        lan: None,
         max_pages: None,
     }
 }

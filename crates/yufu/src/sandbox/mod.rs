@@ -10,6 +10,7 @@ pub mod events;
 pub mod fault;
 pub mod flow;
 pub mod hand;
+mod lan;
 pub mod proxy;
 pub mod screens;
 mod seed;
@@ -73,6 +74,8 @@ pub struct DevOptions {
     pub gate_port: Option<u16>,
     /// Do not take in apps that nobody registered.
     pub no_adopt: bool,
+    /// The port at which other devices of the network reach the phone, and it alone.
+    pub lan: Option<u16>,
     /// Where to keep the data; a temporary folder that goes with the process when absent.
     pub data: Option<PathBuf>,
     /// Print one line of JSON when ready.
@@ -421,7 +424,12 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
             sandbox.adopter.awaits(&client.appid);
         }
     }
+    let lan = match options.lan {
+        Some(port) => Some(lan::Door::open(port).await?),
+        None => None,
+    };
     let ready = Ready {
+        lan: lan.as_ref().map(lan::Door::url),
         lent: options.lent,
         ..ready(&sandbox)
     };
@@ -447,7 +455,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         closing: closing.clone(),
     };
     let proxy = proxy::open(parts, |apps| tap::around(apps, &sandbox, Behind::App))?;
-    let servers = vec![
+    let mut servers = vec![
         tokio::spawn(proxy.serve(doors.proxy.listener, doors.gate.listener)),
         doors.platform.serve(platform_router, &closing),
         doors.login.serve(login_router, &closing),
@@ -455,6 +463,15 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
             .app
             .serve(tap::around(demo, &sandbox, Behind::Demo), &closing),
     ];
+    if let Some(door) = lan {
+        let router = door.router(&sandbox);
+        servers.push(tokio::spawn(listen::serve(
+            door.listener,
+            None,
+            router,
+            closing.clone(),
+        )));
+    }
     let published = match found::publish(&ready) {
         Ok(published) => Some(published),
         Err(words) => {
@@ -580,6 +597,7 @@ pub(crate) fn ready(sandbox: &Sandbox) -> Ready {
         data_dir: sandbox.folder.clone(),
         pid: std::process::id(),
         began: sandbox.began.0,
+        lan: None,
         lent: false,
         clients: world.clients.clone(),
         people: world.people.clone(),
@@ -599,6 +617,9 @@ fn words(options: &DevOptions, ready: &Ready) -> String {
         format!("  platform  {}", ready.platform),
         format!("  login     {}", ready.login),
     ];
+    if let Some(lan) = &ready.lan {
+        lines.push(format!("  phone     {lan}  (for others on this network)"));
+    }
     lines.extend(ready.clients.iter().map(|client| {
         let (kind, appid, secret) = (&client.kind, &client.appid, &client.secret);
         format!("  {kind:8}  {appid}  {secret}  {}", client.name)

@@ -33,14 +33,14 @@ pub struct SeededClient {
     /// Where it is answered; in development every loopback address will do.
     pub redirect: String,
     /// It was not there at the beginning.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip)]
     pub added: bool,
     /// It came by itself, with an appid of its own. Its secret is the first that arrives for it,
     /// and empty until then.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip)]
     pub adopted: bool,
     /// Where it is told of what people do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip)]
     pub push: Option<Push>,
 }
 
@@ -74,13 +74,13 @@ pub struct SeededPerson {
     #[serde(skip_serializing, default)]
     pub id: String,
     /// Whether there is a drawn picture of them.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[serde(skip, default = "yes")]
     pub face: bool,
     /// Whether apps are told a unionid.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[serde(skip, default = "yes")]
     pub unionid: bool,
     /// Whether the platform's app is on the phone.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[serde(skip, default = "yes")]
     pub installed: bool,
 }
 
@@ -88,14 +88,20 @@ const fn yes() -> bool {
     true
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-const fn is_true(flag: &bool) -> bool {
-    *flag
+/// What is kept of a person beside what scripts are told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PersonMarks {
+    face: bool,
+    unionid: bool,
+    installed: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
+/// What is kept of a client beside what scripts are told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ClientMarks {
+    added: bool,
+    adopted: bool,
+    push: Option<Push>,
 }
 
 /// What was seeded.
@@ -108,6 +114,12 @@ pub struct World {
     /// The people's ids, in the same order: kept here, not told to scripts.
     #[serde(default)]
     user_ids: Vec<String>,
+    /// What else is kept of the people, in the same order.
+    #[serde(default)]
+    person_marks: Vec<PersonMarks>,
+    /// The same of the clients.
+    #[serde(default)]
+    client_marks: Vec<ClientMarks>,
 }
 
 /// The bundle id of the demo app.
@@ -168,8 +180,20 @@ impl World {
     /// None so far.
     pub(super) fn kept(&self) -> Result<serde_json::Value, serde_json::Error> {
         let ids = self.people.iter().map(|person| person.id.clone());
+        let people = self.people.iter().map(|person| PersonMarks {
+            face: person.face,
+            unionid: person.unionid,
+            installed: person.installed,
+        });
+        let clients = self.clients.iter().map(|client| ClientMarks {
+            added: client.added,
+            adopted: client.adopted,
+            push: client.push.clone(),
+        });
         let world = Self {
             user_ids: ids.collect(),
+            person_marks: people.collect(),
+            client_marks: clients.collect(),
             ..self.clone()
         };
         serde_json::to_value(world)
@@ -183,6 +207,16 @@ impl World {
         let mut world: Self = serde_json::from_value(kept)?;
         for (person, id) in world.people.iter_mut().zip(&world.user_ids) {
             person.id.clone_from(id);
+        }
+        for (person, marks) in world.people.iter_mut().zip(&world.person_marks) {
+            person.face = marks.face;
+            person.unionid = marks.unionid;
+            person.installed = marks.installed;
+        }
+        for (client, marks) in world.clients.iter_mut().zip(&world.client_marks) {
+            client.added = marks.added;
+            client.adopted = marks.adopted;
+            client.push.clone_from(&marks.push);
         }
         Ok(world)
     }
@@ -384,6 +418,8 @@ async fn make(
         clients,
         people,
         user_ids,
+        person_marks: Vec::new(),
+        client_marks: Vec::new(),
     })
 }
 

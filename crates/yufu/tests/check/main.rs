@@ -36,6 +36,7 @@ async fn sandbox() -> Running {
         no_adopt: false,
         until_stdin_closes: false,
         poll_hold: None,
+        lan: None,
         max_pages: None,
     };
     sandbox::start(&options).await.unwrap()

@@ -17,6 +17,7 @@ mod guard;
 mod handset;
 mod house;
 mod identities;
+mod lan;
 mod launch;
 mod names;
 mod pages_http;

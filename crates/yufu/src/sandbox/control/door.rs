@@ -20,7 +20,10 @@ use crate::sandbox::state::Sandbox;
 const MAX_BODY: usize = 1024 * 1024;
 
 /// Opens the door to a request.
-pub(super) async fn open(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+pub(in crate::sandbox) async fn open(
+    State(sandbox): State<Arc<Sandbox>>,
+    request: Request,
+) -> Response {
     let (method, path) = (request.method().as_str(), request.uri().path());
     let (row, holes) = match table::find(method, path) {
         Found::Row(row, holes) => (row, holes),

@@ -98,7 +98,11 @@ impl Keeper {
 
     fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Verdict {
         let path = uri.path();
-        let kept = KEPT.iter().any(|prefix| path.starts_with(prefix));
+        let kept = match self.names {
+            Names::Machine => KEPT.iter().any(|prefix| path.starts_with(prefix)),
+            // Everything but the looks of the page that asks for the token.
+            Names::Digits => !path.starts_with("/assets/"),
+        };
         let query = plain::Request::get("", uri.query().unwrap_or("")).params();
         let brought = query.get("token").filter(|_| method == Method::GET);
         if !kept && !NAMED.contains(&path) && (path != "/" || brought.is_none()) {
@@ -107,7 +111,7 @@ impl Keeper {
         if !self.is_named(uri, headers) {
             return Verdict::Away(Stranger::Name);
         }
-        if NAMED.contains(&path) {
+        if NAMED.contains(&path) && self.names == Names::Machine {
             return Verdict::Pass;
         }
         if !self.is_ours(headers) {
@@ -220,6 +224,10 @@ impl Keeper {
 
     fn complaints(&self, why: Stranger) -> Complaints {
         let no_token = |what| {
+            if self.names == Names::Digits {
+                let remedy = "open the address that yufu dev --lan printed";
+                return Complaints::one("Authorization", what, remedy);
+            }
             Complaints::one(
                 "Authorization",
                 what,
@@ -509,6 +517,12 @@ mod tests {
             Verdict::Pass
         );
         assert_eq!(at("[fe80::1]:9000", "http://[fe80::1]:9000"), Verdict::Pass);
+        let bare = |path| judge(&keeper, path, &[("host", "192.168.0.7:9000")]);
+        for path in ["/", "/phone", "/anything", "/proxy.pac", "/sns/auth"] {
+            let away = bare(path);
+            assert_eq!(away, Verdict::Away(Stranger::NoToken), "{path}");
+        }
+        assert_eq!(bare("/assets/app.css"), Verdict::Pass);
         let away = at("192.168.0.7:9000", "http://192.168.0.7:8420");
         assert_eq!(away, Verdict::Away(Stranger::Origin));
         for host in ["evil.example:9000", "localhost:9000"] {

@@ -17,6 +17,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{any, get};
 
+pub(super) use door::open;
+pub(super) use pages::handset as handset_page;
+
 use super::state::Sandbox;
 
 /// The routes of the control, of the phone and of the flows.

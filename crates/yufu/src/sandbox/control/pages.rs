@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use yufu_web::{dev, view};
 
+use crate::sandbox::SeededPerson;
 use crate::sandbox::fault::{self, KEYS, KINDS, Shape};
 use crate::sandbox::state::Sandbox;
 
@@ -50,32 +51,33 @@ async fn flows(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Respons
 }
 
 async fn phone(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
+    handset(&sandbox, &request, false)
+}
+
+/// The handset. Alone, it leads nowhere else and tells no password.
+pub(in crate::sandbox) fn handset(sandbox: &Sandbox, request: &Request, alone: bool) -> Response {
     let query = yufu_dialects::http::Request::get("", request.uri().query().unwrap_or(""));
     let asked = query.params().get("person").unwrap_or("").to_owned();
-    let world = sandbox
-        .world
-        .read()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let people: Vec<view::DevPerson> = world
-        .people
-        .iter()
-        .map(|person| view::DevPerson {
+    let shown = |person: &SeededPerson| {
+        let view = person.view();
+        view::DevPerson {
             id: person.name.clone(),
-            ..person.view()
-        })
-        .collect();
-    drop(world);
+            password: if alone { String::new() } else { view.password },
+            ..view
+        }
+    };
+    let people: Vec<view::DevPerson> = sandbox.world().people.iter().map(shown).collect();
     let known = people.iter().find(|person| person.id == asked);
     let person = known.or(people.first()).map_or("", |person| &person.id);
     let person = person.to_owned();
-    dev::in_language(&sandbox.house, &request, |lang| {
+    dev::in_language(&sandbox.house, request, |lang| {
         let page = view::Handset {
             lang,
             lang_href: Some(format!("/phone?lang={}", lang.other().short())),
             person: person.clone(),
             people: people.clone(),
             api: "/_sandbox".to_owned(),
-            start_href: Some("/".to_owned()),
+            start_href: (!alone).then(|| "/".to_owned()),
         };
         page.render()
     })
