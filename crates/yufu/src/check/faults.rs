@@ -66,9 +66,9 @@ pub fn extra(endpoint: &str, field: &str, value: &str) -> Value {
     json!({"kind": "extra", "endpoint": endpoint, "field": field, "value": value})
 }
 
-/// The profile bears another openid than the token.
-pub fn other_openid() -> Value {
-    json!({"kind": "other_openid", "endpoint": PROFILE})
+/// A field has another value: it is taken out, and put in anew.
+pub fn with_field(endpoint: &str, field: &str, value: &str) -> [Value; 2] {
+    [without(endpoint, field), extra(endpoint, field, value)]
 }
 
 /// So often, and then no more.

@@ -33,10 +33,8 @@ pub struct Person {
 pub struct Draft<'a> {
     /// The shown name; else one of their own.
     pub nickname: Option<&'a str>,
-    /// Whether they have a picture.
+    /// Whether they have no picture.
     pub faceless: bool,
-    /// Whether the platform tells no unionid of them.
-    pub unionless: bool,
 }
 
 /// What a person says when an app asks.
@@ -122,7 +120,6 @@ impl Sandbox {
             "nickname": nickname,
             "phone": number(),
             "avatar": if draft.faceless { "none" } else { "face" },
-            "unionid": !draft.unionless,
         });
         self.rest.post("/_sandbox/people", &body).await?;
         Ok(Person {
@@ -130,15 +127,6 @@ impl Sandbox {
             nickname,
             phone: number(),
         })
-    }
-
-    /// Changes a person.
-    ///
-    /// # Errors
-    /// In the user's words.
-    pub async fn change(&self, person: &Person, what: &Value) -> Result<(), String> {
-        let path = format!("/_sandbox/people/{}", person.name);
-        self.rest.patch(&path, what).await.map(drop)
     }
 
     /// Takes a person away.

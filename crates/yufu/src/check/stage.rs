@@ -7,6 +7,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::backend::{Backend, Device, Heard, Kind, Side, With, random};
+use super::faults::{self, EXCHANGE, PROFILE};
 use super::recipe::{Recipe, Step};
 use super::sandbox::{Draft, Flow, KnownApp, Person, Returned, Sandbox, Says};
 use super::verdict::Stop;
@@ -152,6 +153,15 @@ impl Stage {
         let id = self.sandbox.fault(person, &fault).await?;
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.push(id);
+        Ok(())
+    }
+
+    /// From now on the platform tells no unionid of this person, until `mend`.
+    pub async fn no_unionid(&self, person: &Person) -> Result<(), Stop> {
+        for endpoint in [EXCHANGE, PROFILE] {
+            self.fault(person, faults::without(endpoint, "unionid"))
+                .await?;
+        }
         Ok(())
     }
 

@@ -42,6 +42,7 @@ pub(crate) enum Fault {
     NoUnionid,
     AsciiOnly,
     Races,
+    RacesLoudly,
     TicketIsSession,
     TicketsPile,
     TicketsStay,
@@ -302,7 +303,7 @@ impl Backend {
             return Outcome::No("state");
         };
         let app = &self.apps[begun.app];
-        if self.has(Fault::Races) {
+        if self.has(Fault::Races) || self.has(Fault::RacesLoudly) {
             return self.exchange(app, heard, &begun.device).await;
         }
         let mut outcome = begun.outcome.lock().await;
@@ -351,7 +352,9 @@ impl Backend {
         let told = match told {
             Ok(told) => told,
             Err(_) if self.has(Fault::TakesAnything) => json!({}),
-            Err(_) if self.has(Fault::ShowsTrace) => return Err("trace"),
+            Err(_) if self.has(Fault::ShowsTrace) || self.has(Fault::RacesLoudly) => {
+                return Err("trace");
+            }
             Err(_) if self.has(Fault::ShowsSecret) => return Err("secret"),
             Err(Trouble::Errcode(-1)) => return Err("busy"),
             Err(_) => return Err("the platform"),

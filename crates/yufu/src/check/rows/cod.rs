@@ -121,6 +121,18 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 async fn plain(stage: &Stage) -> Run {
+    if stage.recipe().has_state() {
+        let (mut one, mut two) = (stage.device(), stage.device());
+        let first = stage.begin(&mut one, Side::First).await?.state;
+        let second = stage.begin(&mut two, Side::First).await?.state;
+        match first {
+            None => return Err(Stop::Fail("a login begins without a state".to_owned())),
+            same if same == second => {
+                return Err(Stop::Fail("every login has the same state".to_owned()));
+            }
+            Some(_) => {}
+        }
+    }
     let person = stage.person().await?;
     let mut device = stage.device();
     stage.enter(&mut device, Side::First, &person).await?;

@@ -1,11 +1,9 @@
 //! Identity and profile.
 
-use serde_json::json;
-
 use super::{Power, Row, scene};
 use crate::check::backend::{Side, random};
 use crate::check::faults::{self, EXCHANGE, PROFILE};
-use crate::check::sandbox::Draft;
+use crate::check::sandbox::{Draft, Person};
 use crate::check::stage::{MARKUP, Stage};
 use crate::check::verdict::{Run, Stop};
 
@@ -20,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
         why: "The platform tells a unionid only where the app is bound to an Open Platform account.",
         fix: KEY,
         needs: &[],
-        powers: &[],
+        powers: &[Power::Faults],
         run: scene!(never),
     },
     Row {
@@ -30,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
         why: "The day an app is bound to an Open Platform account, everybody would be new.",
         fix: KEY,
         needs: &[],
-        powers: &[],
+        powers: &[Power::Faults],
         run: scene!(comes_later),
     },
     Row {
@@ -40,7 +38,7 @@ pub(super) const ROWS: &[Row] = &[
         why: "The unionid goes with the binding of the app, or with one scope.",
         fix: KEY,
         needs: &[],
-        powers: &[],
+        powers: &[Power::Faults],
         run: scene!(goes_away),
     },
     Row {
@@ -75,20 +73,21 @@ pub(super) const ROWS: &[Row] = &[
     },
 ];
 
+/// From now on the platform tells the unionid, or does not.
+async fn tell_unionid(stage: &Stage, person: &Person, told: bool) -> Run {
+    stage.mend().await;
+    match told {
+        true => Ok(()),
+        false => stage.no_unionid(person).await,
+    }
+}
+
 async fn twice(stage: &Stage, before: bool, after: bool) -> Run {
-    let draft = Draft {
-        unionless: !before,
-        ..Draft::default()
-    };
-    let person = stage.person_like(&draft).await?;
+    let person = stage.person().await?;
+    tell_unionid(stage, &person, before).await?;
     let (mut one, mut two) = (stage.device(), stage.device());
     let first = stage.enter(&mut one, Side::First, &person).await?;
-    if before != after {
-        stage
-            .sandbox
-            .change(&person, &json!({ "unionid": after }))
-            .await?;
-    }
+    tell_unionid(stage, &person, after).await?;
     let second = stage.enter(&mut two, Side::First, &person).await?;
     let what = match (before, after) {
         (false, true) => "the unionid came, and with it another account",
@@ -99,10 +98,7 @@ async fn twice(stage: &Stage, before: bool, after: bool) -> Run {
     if before == after {
         return Ok(());
     }
-    stage
-        .sandbox
-        .change(&person, &json!({ "unionid": before }))
-        .await?;
+    tell_unionid(stage, &person, before).await?;
     let mut three = stage.device();
     let third = stage.enter(&mut three, Side::First, &person).await?;
     stage.same(
@@ -115,13 +111,10 @@ async fn twice(stage: &Stage, before: bool, after: bool) -> Run {
 async fn never(stage: &Stage) -> Run {
     twice(stage, false, false).await?;
     // Nobody without a unionid is everybody without one.
-    let draft = Draft {
-        unionless: true,
-        ..Draft::default()
-    };
     let mut users = Vec::new();
     for _ in 0..2 {
-        let person = stage.person_like(&draft).await?;
+        let person = stage.person().await?;
+        stage.no_unionid(&person).await?;
         let mut device = stage.device();
         users.push(stage.enter(&mut device, Side::First, &person).await?.user);
     }
@@ -148,10 +141,7 @@ async fn changes(stage: &Stage) -> Run {
     let first = stage.enter(&mut one, Side::First, &person).await?;
     let other = format!("oChanged_{}xyz", random());
     for endpoint in [EXCHANGE, PROFILE] {
-        for fault in [
-            faults::without(endpoint, "unionid"),
-            faults::extra(endpoint, "unionid", &other),
-        ] {
+        for fault in faults::with_field(endpoint, "unionid", &other) {
             stage.fault(&person, fault).await?;
         }
     }

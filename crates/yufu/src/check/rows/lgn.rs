@@ -1,7 +1,5 @@
 //! Login and account.
 
-use serde_json::json;
-
 use super::{Need, Row, scene};
 use crate::check::backend::Side;
 use crate::check::recipe::Step;
@@ -199,11 +197,8 @@ async fn by_another_app(stage: &Stage) -> Run {
 }
 
 async fn two_accounts_of_one(stage: &Stage) -> Run {
-    let draft = Draft {
-        unionless: true,
-        ..Draft::default()
-    };
-    let person = stage.person_like(&draft).await?;
+    let person = stage.person().await?;
+    stage.no_unionid(&person).await?;
     let (mut one, mut two) = (stage.device(), stage.device());
     let first = stage.enter(&mut one, Side::First, &person).await?;
     // The second account has a number of its own.
@@ -215,10 +210,7 @@ async fn two_accounts_of_one(stage: &Stage) -> Run {
             "your backend found the same person without a unionid".to_owned(),
         ));
     }
-    stage
-        .sandbox
-        .change(&person, &json!({"unionid": true}))
-        .await?;
+    stage.mend().await;
     for (side, before, what) in [
         (Side::Second, &second, "the second app"),
         (Side::First, &first, "the first app"),

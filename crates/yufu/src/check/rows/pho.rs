@@ -307,7 +307,7 @@ async fn bad_ticket(stage: &Stage) -> Run {
     let heard = stage.bind(&mut device, &person.phone, &[]).await?;
     let me = stage.whoami(&mut device).await?;
     let me = me.ok_or_else(|| stage.fail("the good ticket does not bind", &heard))?;
-    let heard = stage.bind(&mut copy, &another, &[]).await?;
+    let heard = stage.bind(&mut copy, &number(), &[]).await?;
     match stage.whoami(&mut copy).await? {
         Some(them) if them.user != me.user => Err(stage.fail(
             &format!("a used ticket made a second account: {}", them.user),

@@ -288,11 +288,29 @@ async fn openid_missing(stage: &Stage) -> Run {
         "an answer without an openid",
     )
     .await?;
-    // Whoever never reads the profile cannot be misled by it.
-    let person = stage.person().await?;
-    let (mut device, heard) = under(stage, &person, faults::other_openid()).await?;
+    // Then the profile is somebody else's: of a user whom the backend knows.
+    let (victim, person) = (stage.person().await?, stage.person().await?);
+    let mut theirs = stage.device();
+    let known = stage.enter(&mut theirs, Side::First, &victim).await?;
+    let code = stage.code(Side::First, &victim, None).await?;
+    let told = stage.sandbox.redeem(&stage.app, &code).await?;
+    let openid = told["openid"].as_str().unwrap_or_default();
+    let mut device = stage.device();
+    let begun = stage.begin_if(&mut device, Side::First).await?;
+    let returned = stage
+        .answer(&begun, Side::First, &person, Says::Allow)
+        .await?;
+    for fault in faults::with_field(PROFILE, "openid", openid) {
+        stage.fault(&person, fault).await?;
+    }
+    let heard = stage.deliver(&mut device, Side::First, &returned).await?;
+    stage.mend().await;
     let what = "a profile of another openid";
     let me = worked(stage, &mut device, &heard, &person, what).await?;
+    if me.as_ref().is_some_and(|me| me.user == known.user) {
+        let words = "a profile of somebody else's openid led into that person's account";
+        return Err(stage.fail(words, &heard));
+    }
     let again = stage.recovers(&person).await?;
     if let Some(me) = me {
         stage.same(
