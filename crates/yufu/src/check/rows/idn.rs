@@ -201,7 +201,6 @@ async fn no_face(stage: &Stage) -> Run {
     let draft = Draft {
         nickname: Some("微信用户"),
         faceless: true,
-        ..Draft::default()
     };
     let mut users = Vec::new();
     for _ in 0..2 {
