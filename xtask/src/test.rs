@@ -166,7 +166,12 @@ fn docs() -> Result<(), String> {
 /// would take longer than it saves.
 fn tests() -> Result<(), String> {
     if run::succeeds("cargo", &["nextest", "--version"]) {
-        run::stream(run::cargo(&["nextest", "run", "--workspace"]))?;
+        run::stream(run::cargo(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+        ]))?;
         run::stream(run::cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
     } else {
         println!("xtask: no cargo-nextest here; cargo test it is");
