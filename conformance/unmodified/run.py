@@ -24,13 +24,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+import snippets  # noqa: E402
 from lab import certificates, prepare  # noqa: E402
 
 ROOT = HERE.parent.parent
 # Where systems keep their roots; the first that is here gets one more for this run.
 BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
            "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"]
-TOOLS = {"java": "openjdk-17-jdk-headless", "curl": "curl", "cargo": "the Rust toolchain"}
+TOOLS = {"java": "openjdk-17-jdk-headless", "javac": "openjdk-17-jdk-headless", "curl": "curl", "cargo": "the Rust toolchain"}
 REDIRECT = "http://127.0.0.1:8000/callback"
 WORKERS = 2
 PROGRAM_SECONDS = 60
@@ -47,6 +48,8 @@ class Program:
     # A program that must not come through: it proves that the others could have failed.
     fails: bool = False
     bare: bool = False
+    # A snippet of docs/ci.md, with commands of its own.
+    snippet: snippets.Snippet | None = None
 
 
 def programs(rust):
@@ -74,6 +77,9 @@ def programs(rust):
         Program("java HttpClient, no proxy", (*http, "direct"), "from-java", fails=True),
         Program("node fetch, without yufu run", (node, "node_fetch.mjs"), "from-fetch", fails=True, bare=True),
         Program("curl, without yufu run", ("sh", "curl.sh"), "from-curl", fails=True, bare=True),
+        *(Program(f"docs/ci.md, {one.name}", (), "", snippet=one) for one in snippets.SNIPPETS),
+        # The pipelines run what pytest's line runs.
+        *(Program(f"docs/ci.md, {one.name}, without", (), "", snippet=one, fails=True, bare=True) for one in snippets.SNIPPETS[:3]),
     ]
 
 
@@ -84,6 +90,8 @@ def main():
         missing = [f"{tool} (from {source})" for tool, source in wanted.items() if not shutil.which(tool)]
         if missing:
             return stop("missing: " + ", ".join(missing))
+        if not snippets.JUNIT.is_file():
+            return stop(f"missing: {snippets.JUNIT} (from junit5)")
         if prepare.stale():
             try:
                 prepare.prepare(say)
@@ -252,6 +260,10 @@ def run(options):
 
 def tried(program, options, sandbox, folder, trusted, untrusted, authority):
     """(what went wrong, seconds, what it wrote)"""
+    if program.snippet:
+        began = time.monotonic()
+        wrong, wrote = snippets.tried(program.snippet, options.yufu, environment(folder), program.bare)
+        return wrong, time.monotonic() - began, wrote
     client = sandbox.ready["clients"][0]
     own = {**environment(folder), "APPID": client["appid"], "SECRET": client["secret"], "REDIRECT": REDIRECT,
            "TRUSTED": trusted.url, "UNTRUSTED": untrusted.url,

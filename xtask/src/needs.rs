@@ -75,6 +75,12 @@ const NEEDS: &[Need] = &[
         steps: &["programs"],
     },
     Need {
+        what: "JUnit 5",
+        packages: &["junit5"],
+        here: || Path::new("/usr/share/java/junit-platform-console-standalone.jar").is_file(),
+        steps: &["programs"],
+    },
+    Need {
         what: "Chromium",
         packages: &["chromium"],
         here: || program("chromium"),
