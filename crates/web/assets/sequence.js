@@ -296,7 +296,7 @@ export class Sequence {
       isCall ? [make('span.verb', {}, verb), make('span.path', {}, path.join(' '))] : make('span.word', {}, phrase('note', arrow.label)),
       arrow.count > 1 ? make('span.times', { title: say('times', { n: arrow.count }) }, `×${arrow.count}`) : null,
       aside ? make('span.aside-word', {}, aside) : null,
-      (arrow.faults ?? []).map((fault) => make('span.fault', { title: say('fault') }, icon('bolt'), fault)));
+      (arrow.faults ?? []).map((fault) => make('span.fault', { title: say('fault') }, icon('bolt'), phrase('fault', fault))));
   }
 
   #arrow(arrow, since) {
@@ -307,7 +307,7 @@ export class Sequence {
       from: say(`lane_${arrow.from}`), to: say(`lane_${arrow.to}`), label: arrow.label,
       result: `${arrow.ok ? say('fine') : say('refused')} ${outcome}`, after: span(since),
     });
-    const more = (arrow.faults ?? []).map((fault) => `. ${say('fault')}: ${fault}`).join('');
+    const more = (arrow.faults ?? []).map((fault) => `. ${say('fault')}: ${phrase('fault', fault)}`).join('');
     return make('button.arrow', { type: 'button', 'data-n': arrow.n, 'aria-expanded': String(open), 'aria-controls': `panel-${arrow.n}`, 'aria-label': title + more },
       make('span.when', {}, span(since)),
       make('span.area', {}, this.#label(arrow), make('span.shaft')),

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{lang::Lang, sample::Sample, text::Text as T};
+use super::{control::CONTROL_WORDS, lang::Lang, sample::Sample, text::Text as T};
 
 /// The page of the flows.
 #[derive(Clone, Debug, Template)]
@@ -188,6 +188,8 @@ pub const FLOW_WORDS: &[Word] = &[
     ("note_ignored", "未理会", "ignored"),
     ("note_returned", "返回应用", "returned"),
     ("note_pushed", "已推送", "pushed"),
+    ("note_revoked", "撤销授权", "revoked"),
+    ("note_adopted", "自动收录", "adopted"),
     ("note_clock", "调钟", "clock"),
     ("note_fault", "故障", "fault"),
     ("note_waits", "等待", "waits"),
@@ -402,7 +404,13 @@ impl Flows {
     /// What the script says.
     #[must_use]
     pub fn words(&self) -> Vec<(&'static str, &'static str)> {
+        // The faults are called here what they are called where they are set.
+        let faults = in_lang(CONTROL_WORDS, self.lang).into_iter();
+        let faults = faults.filter(|(key, _)| key.starts_with("fault_"));
         in_lang(FLOW_WORDS, self.lang)
+            .into_iter()
+            .chain(faults)
+            .collect()
     }
 }
 

@@ -12,6 +12,7 @@ use yufu_core::limit::Rate;
 use yufu_core::login::{LoginSettings, VerifyUpstream};
 use yufu_core::secret::Secret;
 use yufu_core::time::Lifetime;
+use yufu_dialects::wechat::push::{AesKey, PushKeys};
 
 use super::{World, login_database};
 use crate::config::{Login, Reach, Upstream};
@@ -20,6 +21,10 @@ use crate::config::{Login, Reach, Upstream};
 const ACCOUNT: &str = "rooms";
 /// The version of the terms that the demo app shows.
 pub(super) const TERMS: &str = "2026-01";
+/// What signs the pushes that this backend takes: it is on one's own machine, for trying.
+const PUSH_TOKEN: &str = "yufu-dev-push";
+/// Their EncodingAESKey.
+const PUSH_KEY: &str = "yufuDevPushKeyForTryingOnOnesOwnMachineOnly";
 
 /// The settings of the backend of a seeded world.
 pub(super) fn settings(
@@ -106,8 +111,16 @@ fn upstreams(world: &World, platform: &str) -> Vec<Upstream> {
             },
             secret: Secret::new(&client.secret),
             base_url: Some(platform.to_owned()),
-            push: None,
+            push: push_keys(&client.appid),
         })
     });
     known.collect()
+}
+
+fn push_keys(appid: &str) -> Option<PushKeys> {
+    Some(PushKeys {
+        token: Secret::new(PUSH_TOKEN),
+        aes_key: AesKey::parse(PUSH_KEY)?,
+        appid: ClientId::new(appid),
+    })
 }

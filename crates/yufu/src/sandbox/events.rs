@@ -5,12 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use reqwest::Url;
 use serde_json::{Value, json};
-use yufu_core::id::ClientId;
+use yufu_core::id::{ClientId, UserId};
 use yufu_core::secret::{Entropy as _, Secret};
 use yufu_core::subject::Subject;
-use yufu_core::time::Timestamp;
+use yufu_core::time::{Lifetime, Timestamp};
 use yufu_dialects::wechat::push::{
     self, AesKey, Fresh, Mode, PUSH_ANSWER, PushEvent, PushKeys, PushKind, Spelling,
 };
@@ -30,18 +35,29 @@ const EVENTS: &[&str] = &[
     "user_info_modified",
     "user_authorization_cancellation",
 ];
+/// Somebody took the authorization of an app back.
+pub const REVOKED: &str = EVENTS[0];
+/// The platform cleaned what somebody shows of themselves.
+pub const MODIFIED: &str = EVENTS[1];
+/// Somebody's account is closed.
+pub const CANCELLED: &str = EVENTS[2];
 const MODES: &[&str] = &["plain", "compatible", "encrypted"];
 /// How long an app may take for its answer (§12.1).
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often an event is sent in all where nobody answers well (§12.1).
 const TIMES: u32 = 3;
+/// Who authorized an app before that is not told of to it when the platform cleans their profile
+/// (§12.3).
+const RECENT: Lifetime = Lifetime::days(30);
+/// Where the platform's own page takes an authorization back.
+const REVOKE_PAGE: &str = "/account/revoke";
 /// The most bytes of an answer that are read.
 const MOST: usize = 64 * 1024;
 
 /// The calls.
 pub const ROWS: &[Endpoint] = &[Endpoint {
     about: "Pushes an event to an app's own address, as the platform does when a person takes an authorization back, the platform cleans a profile, or an account is closed.",
-    more: "The app must have a push address (`push` of a client), and the person must have authorized it. The answer tells what was sent and whether the app answered as it should. Revoking on the phone, and closing or editing a person, push by themselves.",
+    more: "The app must have a push address (`push` of a client), and the person must have authorized it. The answer tells what was sent and whether the app answered as it should. It is sent once here. By themselves, and up to three times where the app does not answer well, are pushed: an authorization that is taken back on the phone or on the platform's own page; an account that is closed here; a profile that is changed here, which stands for the platform's cleaning and is told to apps that were authorized within 30 days. People who change their own profile are not told of: the platform does not do that.",
     fields: &[
         Field::must(
             "event",
@@ -85,33 +101,21 @@ fn call(asked: &Asked<'_>) -> Work {
                 format!("give it one: yufu app edit {client} --push-url URL --push-token TOKEN --push-aes-key KEY"),
             )
         })?;
-        let user = sandbox.person(&person).ok_or_else(|| {
-            Refused::missing(
+        if sandbox.person(&person).is_none() {
+            return Err(Refused::missing(
                 format!("there is no person {person}"),
                 "GET /_sandbox/people lists them",
-            )
-        })?;
-        let all = sandbox
-            .house
-            .engine
-            .authorized(user)
-            .await
-            .map_err(Refused::fault)?;
-        let grant = all.into_iter().find(|(grant, _, _)| grant.client == client);
-        let (grant, _, _) = grant.ok_or_else(|| {
+            ));
+        }
+        let all = authorized(&sandbox, &person, event, None).await?;
+        let happened = all.into_iter().find(|one| one.client == client);
+        let happened = happened.ok_or_else(|| {
             Refused::conflict(
                 "person",
                 format!("{person} has not authorized {client}: the platform would tell it nothing"),
                 "let them log in there first",
             )
         })?;
-        let happened = Happened {
-            event,
-            person,
-            client,
-            openid: grant.openid,
-            unionid: grant.unionid,
-        };
         send(&sandbox, &happened, &to, mode).await
     })
 }
@@ -149,7 +153,8 @@ pub fn happened(sandbox: &Arc<Sandbox>, all: Vec<Happened>) {
     }
 }
 
-/// What every app that a person authorized is to be told.
+/// What every app that a person authorized is to be told. It is gathered before the engine acts:
+/// afterwards nobody knows who was authorized, and as whom.
 ///
 /// # Errors
 /// Faults of the store.
@@ -158,23 +163,87 @@ pub async fn of_person(
     person: &str,
     event: &'static str,
 ) -> Result<Vec<Happened>, Refused> {
-    let Some(user) = sandbox.person(person) else {
+    let within = (event == MODIFIED).then_some(RECENT);
+    authorized(sandbox, person, event, within).await
+}
+
+/// What the apps that a person authorized, lately or ever, are to be told.
+async fn authorized(
+    sandbox: &Sandbox,
+    person: &str,
+    event: &'static str,
+    within: Option<Lifetime>,
+) -> Result<Vec<Happened>, Refused> {
+    let (user, has_unionid) = {
+        let world = sandbox.world();
+        let known = world.person(person);
+        let user = known.and_then(|known| UserId::parse(&known.id));
+        (user, known.is_some_and(|known| known.unionid))
+    };
+    let Some(user) = user else {
         return Ok(Vec::new());
     };
-    let all = sandbox
-        .house
-        .engine
-        .authorized(user)
-        .await
-        .map_err(Refused::fault)?;
-    let all = all.into_iter().map(|(grant, _, _)| Happened {
-        event,
-        person: person.to_owned(),
-        client: grant.client,
-        openid: grant.openid,
-        unionid: grant.unionid,
-    });
+    let engine = &sandbox.house.engine;
+    let all = engine.authorized(user).await.map_err(Refused::fault)?;
+    let since = within.map(|within| sandbox.clock.now().minus(within));
+    let all = all
+        .into_iter()
+        .filter(|(grant, _, _)| since.is_none_or(|since| grant.updated_at >= since))
+        .map(|(grant, _, _)| Happened {
+            event,
+            person: person.to_owned(),
+            client: grant.client,
+            openid: grant.openid,
+            unionid: grant.unionid.filter(|_| has_unionid),
+        });
     Ok(all.collect())
+}
+
+/// Tells apps of the authorizations that are taken back on the platform's own page.
+pub fn watch(router: Router, sandbox: &Arc<Sandbox>) -> Router {
+    router.layer(middleware::from_fn_with_state(sandbox.clone(), pass))
+}
+
+/// Whose session it is, and which authorization, only the page itself knows: what is there no more
+/// after its answer was taken back by it.
+async fn pass(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || request.uri().path() != REVOKE_PAGE {
+        return next.run(request).await;
+    }
+    let before = revocable(&sandbox).await;
+    let response = next.run(request).await;
+    let after = revocable(&sandbox).await;
+    let gone = |one: &Happened| {
+        !after
+            .iter()
+            .any(|other| other.client == one.client && other.openid == one.openid)
+    };
+    let gone: Vec<Happened> = before.into_iter().filter(gone).collect();
+    for happened in &gone {
+        sandbox.flows.note(Note {
+            at: clock::real(),
+            from: Lane::User,
+            to: Lane::Platform,
+            what: "revoked",
+            detail: String::new(),
+            person: Some(happened.person.clone()),
+            client: Some(happened.client.to_string()),
+            ties: Vec::new(),
+        });
+    }
+    self::happened(&sandbox, gone);
+    response
+}
+
+/// Every authorization of everybody, as it would be taken back.
+async fn revocable(sandbox: &Sandbox) -> Vec<Happened> {
+    let people = sandbox.world().people.clone();
+    let mut all = Vec::new();
+    for person in people {
+        let of_person = of_person(sandbox, &person.name, REVOKED).await;
+        all.extend(of_person.unwrap_or_default());
+    }
+    all
 }
 
 fn address(sandbox: &Sandbox, client: &ClientId) -> Option<Push> {

@@ -437,6 +437,7 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         let router = guard::around(veil::over(router, &sandbox), &keeper);
         let router = screens::watch(router, &sandbox);
         let router = adopt::before(router, &sandbox);
+        let router = events::watch(router, &sandbox);
         tap::around(router, &sandbox, Behind::Platform)
     };
     let plain = sandbox.shelf.around_platform(platform.router.clone());

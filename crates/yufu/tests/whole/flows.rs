@@ -439,3 +439,39 @@ fn the_stream_tells_what_changes_and_ends_with_the_server() {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
 }
+
+#[test]
+fn what_is_authorized_by_rest_names_the_person_and_the_faults_that_were_played() {
+    let house = House::dev();
+    let (site, _) = house.website();
+    let url = |state: &str| {
+        let params = query(&[
+            ("appid", &site),
+            ("redirect_uri", "http://127.0.0.1:3000/callback"),
+            ("response_type", "code"),
+            ("scope", "snsapi_login"),
+            ("state", state),
+        ]);
+        format!("https://open.weixin.qq.com/connect/qrconnect?{params}#wechat_redirect")
+    };
+    let authorize = |state: &str, decision: &str| {
+        let body = json!({"url": url(state), "person": "wei", "decision": decision});
+        house.done("POST", "/_sandbox/authorize", &body);
+        newest(&house)
+    };
+    for (decision, note) in [("deny", "denied"), ("cancel", "cancelled")] {
+        let flow = authorize(&format!("s-{decision}"), decision);
+        assert_eq!(flow["person"], "wei", "{flow:#}");
+        let arrows = flow["arrows"].as_array().unwrap();
+        assert_eq!(arrows.last().unwrap()["label"], note, "{flow:#}");
+    }
+    for fault in ["other_state", "other_code"] {
+        house.done(
+            "POST",
+            "/_sandbox/faults",
+            &json!({"kind": fault, "times": 1}),
+        );
+        let flow = authorize(&format!("s-{fault}"), "allow");
+        assert_eq!(flow["arrows"][0]["faults"], json!([fault]), "{flow:#}");
+    }
+}

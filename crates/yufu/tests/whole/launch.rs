@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::house::{House, Temp, command, wait};
 
@@ -178,6 +179,25 @@ fn has_networks(temp: &Temp) -> bool {
     output.status.success()
 }
 
+/// A program that does not outlive its test. It is asked first: killed at once, it could not end
+/// what it started.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        for _ in 0..50 {
+            if matches!(self.0.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            let id = self.0.id().to_string();
+            let _ = Command::new("kill").args(["-TERM", &id]).status();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn in_a_network_of_its_own_the_names_lead_here_whatever_is_set() {
     let temp = Temp::new();
@@ -218,7 +238,7 @@ fn signals_and_ports_pass_into_a_network_of_its_own() {
                  server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)\n\
                  print('ready', flush=True)\n\
                  server.serve_forever()";
-    let mut child = command(&temp)
+    let child = command(&temp)
         .args(["run", "--net", "--publish", &port.to_string()])
         .args(["--", "python3", "-c", serve, &port.to_string()])
         .stdin(Stdio::null())
@@ -226,15 +246,16 @@ fn signals_and_ports_pass_into_a_network_of_its_own() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut child = Ending(child);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
-    send(child.id(), "TERM");
-    assert_eq!(wait(&mut child).code(), Some(9));
+    send(child.0.id(), "TERM");
+    assert_eq!(wait(&mut child.0).code(), Some(9));
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let output = command(&temp)
         .args(["run", "--net", "--publish", &port.to_string(), "--", "true"])

@@ -24,6 +24,7 @@ mod pages_http;
 mod people;
 mod policy;
 mod proxy;
+mod pushes;
 mod scan;
 mod serve;
 mod snapshots;

@@ -14,6 +14,7 @@ use super::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
 use super::{glance, people};
 use crate::read::Complaints;
 use crate::sandbox::adopt;
+use crate::sandbox::events;
 use crate::sandbox::hand::{Ask, End, Hand, PhoneResult, Trouble, target};
 use crate::sandbox::seen::{Behind, Lane, Note, Seen, SeenAnswer, Tie};
 use crate::sandbox::state::{Auto, Decision, Sandbox};
@@ -77,7 +78,7 @@ pub const ROWS: &[Endpoint] = &[
     },
     Endpoint {
         about: "Does something with a person's phone.",
-        more: "`scan` opens a question; `agree`, `deny`, `cancel` and `ignore` answer it; `revoke` takes an app's authorization back; `install` says whether the platform's client is installed.",
+        more: "`scan` opens a question; `agree`, `deny`, `cancel` and `ignore` answer it; `revoke` takes an app's authorization back, and the app is told at its push address; `install` says whether the platform's client is installed.",
         fields: &[
             PERSON,
             Field::must("act", Kind::Word(ACTS), "What is done.", "scan"),
@@ -254,26 +255,30 @@ fn authorize(asked: &Asked<'_>) -> Work {
         }
         let began = yufu_web::clock::real();
         // Faults that lead callbacks astray play here as they do in a browser.
-        let asked = crate::sandbox::fault::on_authorize(&sandbox, &url).await;
+        let (asked, astray) = crate::sandbox::fault::on_authorize(&sandbox, &url).await;
         let target = self::target(&asked, &sandbox.addresses.platform).map_err(said)?;
         let ended = hand.authorize(&target, decision).await.map_err(said)?;
-        let ended = delivered(&sandbox, &target.request.path, ended).await;
-        tell(&sandbox, &url, began, &person, decision, &ended);
+        let (ended, played) = delivered(&sandbox, &target.request.path, ended).await;
+        let faults = astray.into_iter().chain(played);
+        let faults = faults.map(str::to_owned).collect();
+        tell(&sandbox, &url, began, &person, decision, &ended, faults);
         Ok(end(&ended))
     })
 }
 
 /// The end as the platform delivers it: with somebody else's code, or twice, if faults want that.
-async fn delivered(sandbox: &Arc<Sandbox>, door: &str, mut ended: End) -> End {
+async fn delivered(sandbox: &Arc<Sandbox>, door: &str, mut ended: End) -> (End, Vec<&'static str>) {
+    let mut played = Vec::new();
     if let End::Returned { callback, code, .. } | End::Result { callback, code, .. } = &mut ended
         && let Some(old) = code.clone()
     {
-        let (address, new) =
+        let (address, new, faults) =
             crate::sandbox::fault::on_callback(sandbox, door, callback, &old).await;
         *callback = address;
         *code = Some(new);
+        played = faults;
     }
-    ended
+    (ended, played)
 }
 
 /// Tells the book of flows what a browser would have shown it.
@@ -284,10 +289,16 @@ fn tell(
     person: &str,
     decision: Decision,
     ended: &End,
+    faults: Vec<String>,
 ) {
     let plain = url.trim().split('#').next().unwrap_or("");
     let rest = plain.split_once("://").map_or(plain, |(_, rest)| rest);
     let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let params = yufu_dialects::http::Request::get("", query).params();
+    let named = |name| params.get(name).filter(|text| !text.is_empty());
+    let state = named("state").map(str::to_owned);
+    let client = named("appid").map(ClientId::new);
     let answer = match ended {
         End::Returned { callback, .. } | End::Result { callback, .. } => {
             let mut headers = axum::http::HeaderMap::new();
@@ -327,7 +338,7 @@ fn tell(
         body: Default::default(),
         body_cut: false,
         answer: Some(answer),
-        faults: Vec::new(),
+        faults,
         peer: None,
     });
     let ties = match ended {
@@ -339,9 +350,11 @@ fn tell(
         } => {
             vec![(Tie::Code, code.clone())]
         }
-        _ => Vec::new(),
+        // A no has nothing but the state to be known by.
+        _ => state.into_iter().map(|state| (Tie::State, state)).collect(),
     };
-    note(sandbox, person, decision_note(decision), None, ties);
+    let what = decision_note(decision);
+    note(sandbox, person, what, client.as_ref(), ties);
 }
 
 fn decision_note(decision: Decision) -> &'static str {
@@ -500,8 +513,11 @@ fn tap(asked: &Asked<'_>) -> Work {
                 Ok(json!({"installed": installed}))
             }
             "revoke" => {
+                let mut told = events::of_person(&sandbox, &person, events::REVOKED).await?;
                 let client = hand.revoke(&ClientId::new(&appid)).await.map_err(said)?;
                 note(&sandbox, &person, "revoked", Some(&client.id), Vec::new());
+                told.retain(|happened| happened.client == client.id);
+                events::happened(&sandbox, told);
                 Ok(json!({"revoked": client.id.as_str()}))
             }
             "ignore" => {

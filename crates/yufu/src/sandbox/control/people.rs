@@ -13,6 +13,7 @@ use super::answer::{Refused, Said};
 use super::table::{Asked, Call, Endpoint, Field, Kind, Verb, Work, work};
 use crate::read::{Complaints, Table};
 use crate::sandbox::SeededPerson;
+use crate::sandbox::events::{self, Happened};
 use crate::sandbox::seed::{self, PASSWORD, PASSWORD_HASH};
 use crate::sandbox::state::Sandbox;
 
@@ -96,12 +97,14 @@ pub const ROWS: &[Endpoint] = &[
     },
     Endpoint {
         about: "Changes somebody; what is not given stays.",
+        more: "Apps with a push address that they authorized are told, as `POST /_sandbox/events` has it: of a closed account, and of another profile as if the platform had cleaned it.",
         fields: &FIELDS,
         answer: ANSWER,
         ..Endpoint::new(Verb::Patch, ONE, "people", Call::Json(edit))
     },
     Endpoint {
         about: "Closes somebody's account and forgets them; their number is free again.",
+        more: "Apps with a push address that they authorized are told: `user_authorization_cancellation`.",
         answer: r#"{"closed":"zoe"}"#,
         ..Endpoint::new(Verb::Delete, ONE, "people", Call::Json(delete))
     },
@@ -409,9 +412,11 @@ fn edit(asked: &Asked<'_>) -> Work {
         if !user.status.may_sign_in() {
             return Err(unfit(Refusal::NotSignedIn.into()));
         }
-        let applied = apply(&sandbox, &mut person, &draft, &user).await;
-        // What was done before something failed is done.
+        let mut told = Vec::new();
+        let applied = apply(&sandbox, &mut person, &draft, &user, &mut told).await;
+        // What was done before something failed is done, and told of.
         show_phone(&sandbox, &person);
+        events::happened(&sandbox, told);
         keep(&sandbox, person.clone())?;
         applied?;
         one(&sandbox, &person).await
@@ -423,6 +428,7 @@ async fn apply(
     person: &mut SeededPerson,
     draft: &PersonDraft,
     user: &User,
+    told: &mut Vec<Happened>,
 ) -> Result<(), Refused> {
     let (engine, now) = (&sandbox.house.engine, sandbox.clock.now());
     if let Some(phone) = &draft.phone {
@@ -433,11 +439,20 @@ async fn apply(
     let platform = &sandbox.addresses.platform;
     let profile = draft.onto(user.profile.clone(), &person.name, platform);
     if profile != user.profile {
+        let modified = events::of_person(sandbox, &person.name, events::MODIFIED).await?;
         let saved = engine.save_profile(user.id, profile.clone(), now).await;
         saved.map_err(unfit)?;
+        told.extend(modified);
     }
     draft.mark(person, &profile);
     match draft.standing {
+        Some("closed") => {
+            let cancelled = events::of_person(sandbox, &person.name, events::CANCELLED).await?;
+            set_standing(sandbox, person, "closed", now).await?;
+            // Of somebody who is gone there is nothing else to tell.
+            *told = cancelled;
+            Ok(())
+        }
         Some(standing) => set_standing(sandbox, person, standing, now).await,
         None => Ok(()),
     }
@@ -493,7 +508,9 @@ fn delete(asked: &Asked<'_>) -> Work {
         let person = known(&sandbox, &name)?;
         let user = user_of(&sandbox, &person).await?;
         if user.status.may_sign_in() {
+            let told = events::of_person(&sandbox, &name, events::CANCELLED).await?;
             set_standing(&sandbox, &person, "closed", sandbox.clock.now()).await?;
+            events::happened(&sandbox, told);
         }
         let kept = sandbox.change_world(|world| world.people.retain(|it| it.name != name));
         kept.map_err(Refused::fault)?;

@@ -24,6 +24,8 @@ struct Callback {
     /// The whole address.
     address: String,
     code: String,
+    /// The faults that were played on it.
+    played: Vec<&'static str>,
 }
 
 /// Writes another state into a request to authorize: the house hands back what it is given, so
@@ -57,9 +59,9 @@ fn encoded(text: &str) -> String {
     bytes.collect()
 }
 
-/// An authorize URL as the platform would take it: with another state if a fault wants that. For
-/// whoever authorizes without a browser.
-pub async fn on_authorize(sandbox: &Sandbox, url: &str) -> String {
+/// An authorize URL as the platform would take it: with another state if a fault wants that, and
+/// which. For whoever authorizes without a browser.
+pub async fn on_authorize(sandbox: &Sandbox, url: &str) -> (String, Option<&'static str>) {
     let (rest, fragment) = match url.split_once('#') {
         Some((rest, fragment)) => (rest, format!("#{fragment}")),
         None => (url, String::new()),
@@ -69,7 +71,7 @@ pub async fn on_authorize(sandbox: &Sandbox, url: &str) -> String {
         rest.find('/').map_or("/", |at| &rest[at..])
     });
     let Some((path, _)) = Spot::of(path) else {
-        return url.to_owned();
+        return (url.to_owned(), None);
     };
     let who = Who {
         client: Asked::get(path, query)
@@ -85,30 +87,32 @@ pub async fn on_authorize(sandbox: &Sandbox, url: &str) -> String {
             _ => continue,
         };
         if who.suits(sandbox, &armed.fault) && armed.claim() {
-            return format!("{base}?{}{fragment}", restated(query, state));
+            let astray = format!("{base}?{}{fragment}", restated(query, state));
+            return (astray, Some(armed.fault.kind.row().word));
         }
     }
-    url.to_owned()
+    (url.to_owned(), None)
 }
 
 /// A callback and its code as they are delivered: with somebody else's code, or once more by
-/// themselves, if faults want that. For whoever authorizes without a browser; `door` is the path at
-/// which it was asked.
+/// themselves, if faults want that, and which. For whoever authorizes without a browser; `door` is
+/// the path at which it was asked.
 pub async fn on_callback(
     sandbox: &Arc<Sandbox>,
     door: &str,
     address: &str,
     code: &str,
-) -> (String, String) {
+) -> (String, String, Vec<&'static str>) {
     let mut callback = Callback {
         address: address.to_owned(),
         code: code.to_owned(),
+        played: Vec::new(),
     };
     if let Some((path, _)) = Spot::of(door) {
         let armed = sandbox.faults.at(path);
         deliver(sandbox, &armed, &mut callback, None, Armed::claim).await;
     }
-    (callback.address, callback.code)
+    (callback.address, callback.code, callback.played)
 }
 
 /// Lets an answer that leads back to an app go astray.
@@ -130,7 +134,11 @@ pub(super) async fn astray(
         let Some(code) = code.filled("code").map(str::to_owned) else {
             return response;
         };
-        let mut callback = Callback { address, code };
+        let mut callback = Callback {
+            address,
+            code,
+            played: Vec::new(),
+        };
         deliver(
             sandbox,
             &stage.armed,
@@ -162,6 +170,7 @@ pub(super) async fn astray(
     let mut callback = Callback {
         address,
         code: code.clone(),
+        played: Vec::new(),
     };
     deliver(
         sandbox,
@@ -225,6 +234,7 @@ async fn deliver(
                         let (old, new) = (callback.code.as_str(), code.expose());
                         callback.address = callback.address.replace(old, new);
                         callback.code = new.to_owned();
+                        callback.played.push(armed.fault.kind.row().word);
                     }
                     Ok(_) => {}
                     Err(stop) => tracing::warn!(?stop, "no code of somebody else"),
@@ -241,6 +251,7 @@ async fn deliver(
                     who: who.clone(),
                 };
                 if claim(armed) {
+                    callback.played.push(armed.fault.kind.row().word);
                     tokio::spawn(again.after(Duration::from_millis(*ms)));
                 }
             }

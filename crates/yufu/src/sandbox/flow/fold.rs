@@ -349,13 +349,11 @@ impl Fold {
             .iter()
             .find_map(|(_, tie)| Some(self.ties.get(*tie)?.1));
         let found = found.filter(|no| read(&self.shelf).get(*no).is_some());
-        // What is tied to nothing is of no login.
-        if ties.is_empty() {
-            return None;
-        }
-        let no = match found {
-            Some(no) => no,
-            None => self.number(),
+        let no = match (found, ties.is_empty()) {
+            (Some(no), _) => no,
+            (None, false) => self.number(),
+            // What is tied to nothing is of the person's latest login at this app, or of none.
+            (None, true) => self.latest(appid?, note.person.as_deref()?)?,
         };
         for (kind, tie) in &ties {
             self.ties.put(*tie, *kind, no);
@@ -420,6 +418,15 @@ impl Fold {
             self.forget(&flow);
         }
         Some(no)
+    }
+
+    /// The latest login of a person at an app.
+    fn latest(&self, appid: &str, person: &str) -> Option<u64> {
+        let shelf = read(&self.shelf);
+        let mut flows = shelf.before(None);
+        let is = |line: &Option<Line>, text: &str| line.as_deref() == Some(text);
+        let found = flows.find(|flow| is(&flow.appid, appid) && is(&flow.person, person));
+        found.map(|flow| flow.no)
     }
 
     fn noted_tie(&self, kind: Tie, value: &str, appid: Option<&str>) -> (Tied, TieKey) {
