@@ -109,11 +109,20 @@ pub fn is_local(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let name = host.map_or("", |host| match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or(""),
-        None => host.split(':').next().unwrap_or(""),
-    });
-    ["127.0.0.1", "localhost", "::1"].contains(&name)
+    let name = host.and_then(host_name).unwrap_or("");
+    let ours = ["127.0.0.1", "localhost", "::1"];
+    ours.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+}
+
+/// The name in a host, without its port and without the brackets of an address; `None` where
+/// anything else is there too.
+pub fn host_name(host: &str) -> Option<&str> {
+    let (name, rest) = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']')?,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)).then_some(name)
 }
 
 /// A page in the language of whoever asked for it; a language that `?lang=` asks for is remembered.

@@ -107,6 +107,8 @@ pub struct Document {
     format: Format,
     broken: bool,
     complaints: RefCell<Vec<Complaint>>,
+    /// Whether complaints tell their lines.
+    lined: bool,
     /// What the items are called when the whole document is a list.
     items: RefCell<String>,
 }
@@ -129,6 +131,21 @@ impl Document {
         Self::new(Node::of(value), Format::Json, Vec::new())
     }
 
+    /// The same document without lines: where there is but one, its number tells nothing.
+    #[must_use]
+    pub fn in_one_line(mut self) -> Self {
+        self.lined = false;
+        self
+    }
+
+    /// Looks into the outermost table: what nobody asks for in it is complained of, even where
+    /// nothing is asked for at all.
+    pub fn look(&self) {
+        if let Value::Table(row) = &self.root.value {
+            row.look();
+        }
+    }
+
     /// Reads a file: JSON by its ending, else TOML.
     ///
     /// # Errors
@@ -147,6 +164,7 @@ impl Document {
             root,
             format,
             broken: !errors.is_empty(),
+            lined: true,
             complaints: RefCell::new(errors),
             items: RefCell::default(),
         }
@@ -230,6 +248,11 @@ impl Document {
         self.unasked(&self.root, &self.items.borrow());
         let mut complaints = self.complaints.into_inner();
         complaints.sort_by_key(|complaint| complaint.line);
+        if !self.lined {
+            for complaint in &mut complaints {
+                complaint.line = None;
+            }
+        }
         if complaints.is_empty() {
             Ok(())
         } else {
@@ -252,6 +275,7 @@ impl Document {
                     }
                     let remedy = match nearest(name, asked.iter().map(String::as_str)) {
                         Some(near) => format!("did you mean {near}?"),
+                        None if asked.is_empty() => "take it out: nothing is asked for here".into(),
                         None => format!("take it out, or write one of: {}", asked.join(", ")),
                     };
                     self.complain(*line, &at, UNKNOWN, &remedy);

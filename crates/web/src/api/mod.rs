@@ -96,7 +96,7 @@ pub fn login_router(house: Arc<LoginHouse>) -> Router {
         router = router.route(path, any(handler));
     }
     router
-        .route("/assets/{name}", any(shown::asset))
+        .route("/assets/{name}", any(shown::served_asset))
         .fallback(nowhere)
         .layer(axum::middleware::map_response_with_state(
             house.clone(),

@@ -455,9 +455,25 @@ impl Visit {
     }
 }
 
-/// A file that pages load. Its address holds its version, so it may be kept for a year.
-pub(crate) async fn asset(Path(name): Path<String>, request: HttpRequest) -> Response {
-    match view::asset(&name) {
+/// A file that pages load. What is of the sandbox's own pages is there in the sandbox alone.
+pub(crate) async fn asset(
+    State(house): State<Arc<House>>,
+    Path(name): Path<String>,
+    request: HttpRequest,
+) -> Response {
+    let is_shown = house.dev.is_some() || !view::is_of_sandbox(&name);
+    served(is_shown.then_some(name.as_str()), &request)
+}
+
+/// A file that the pages of the login backend load.
+pub(crate) async fn served_asset(Path(name): Path<String>, request: HttpRequest) -> Response {
+    let is_shown = !view::is_of_sandbox(&name);
+    served(is_shown.then_some(name.as_str()), &request)
+}
+
+/// Its address holds its version, so it may be kept for a year.
+fn served(name: Option<&str>, request: &HttpRequest) -> Response {
+    match name.and_then(view::asset) {
         Some(asset) => file(
             asset,
             "public, max-age=31536000, immutable",

@@ -114,6 +114,20 @@ pub fn asset(name: &str) -> Option<Asset> {
         .map(|entry| entry.asset)
 }
 
+/// Whether a file is of the sandbox's own pages or its demo app's, and so nothing that is served.
+#[must_use]
+pub fn is_of_sandbox(name: &str) -> bool {
+    let pages = [
+        "control.",
+        "dom.",
+        "flows.",
+        "handset.",
+        "rooms.",
+        "sequence.",
+    ];
+    pages.iter().any(|page| name.starts_with(page))
+}
+
 /// The address of an asset with its version; just the path for a name that does not exist.
 #[must_use]
 pub fn asset_url(name: &str) -> String {

@@ -24,7 +24,7 @@ mod sign;
 mod text;
 
 pub use account::{Account, Done, GrantRow, ProfileForm, Sex};
-pub use asset::{Asset, asset, asset_names, asset_url};
+pub use asset::{Asset, asset, asset_names, asset_url, is_of_sandbox};
 pub use consent::Consent;
 pub use control::{CONTROL_WORDS, Control, FaultField, FaultKind};
 pub use demo::{DemoError, DemoHome, DemoNative, NativeCode};

@@ -48,6 +48,10 @@ impl Row {
         }
     }
 
+    pub(super) fn look(&self) {
+        self.asked.borrow_mut().get_or_insert_default();
+    }
+
     pub(super) fn asked(&self) -> Option<Vec<String>> {
         self.asked.borrow().clone()
     }

@@ -20,6 +20,16 @@ use super::draw_token;
 use super::state::Sandbox;
 use crate::listen;
 
+/// The files that its page loads.
+const OF_PAGE: [&str; 6] = [
+    "app.css",
+    "handset.css",
+    "handset.js",
+    "handset.webmanifest",
+    "mark.svg",
+    "once.js",
+];
+
 /// A door of the phone that stands open to the network.
 pub(super) struct Door {
     pub(super) listener: TcpListener,
@@ -79,7 +89,8 @@ async fn page(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response
 }
 
 async fn asset(Path(name): Path<String>) -> Response {
-    match view::asset(&name) {
+    let is_of_page = OF_PAGE.contains(&name.as_str());
+    match view::asset(&name).filter(|_| is_of_page) {
         Some(asset) => bytes(asset.content_type, asset.bytes.to_vec()),
         None => nothing().await,
     }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use yufu_core::client::{ClientKind, ClientPolicy, Developer, NativeIdentity, Status};
 use yufu_core::engine::{ClientDraft, ClientEdit, Engine, UserDraft};
@@ -218,7 +219,30 @@ impl World {
             client.adopted = marks.adopted;
             client.push.clone_from(&marks.push);
         }
+        world.check().map_err(serde_json::Error::custom)?;
         Ok(world)
+    }
+
+    /// Whether everybody can be told from everybody else. Files are edited by hand.
+    fn check(&self) -> Result<(), String> {
+        for (n, person) in self.people.iter().enumerate() {
+            let name = &person.name;
+            if UserId::parse(&person.id).is_none() {
+                return Err(format!("the person {name} has no id in user_ids"));
+            }
+            let others = || self.people.iter().take(n);
+            if others().any(|other| other.name == *name || other.id == person.id) {
+                return Err(format!("the person {name} is there twice"));
+            }
+        }
+        for (n, client) in self.clients.iter().enumerate() {
+            let appid = &client.appid;
+            let others = || self.clients.iter().take(n);
+            if others().any(|other| other.appid == *appid) {
+                return Err(format!("the client {appid} is there twice"));
+            }
+        }
+        Ok(())
     }
 
     /// Writes it beside the databases.

@@ -41,6 +41,9 @@ const REST: &str = "rest.json";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Where a poll is held for long: it looks again by itself, and is not waited for.
 const HELD: [&str; 1] = ["/connect/l/qrconnect"];
+/// How far the clock of a snapshot may be from real time, in milliseconds: a century, which nobody
+/// reaches by jumps of ten years.
+const FARTHEST: u64 = 100 * 366 * 86_400_000;
 /// The longest name of a snapshot.
 const LONGEST_NAME: usize = 40;
 
@@ -532,7 +535,15 @@ impl Rest {
 
     fn read(place: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(place.join(REST)).map_err(|error| error.to_string())?;
-        serde_json::from_str(&text).map_err(|error| error.to_string())
+        let rest: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let ahead = match rest.stands {
+            Some(stands) => stands.0.saturating_sub(clock::real().0),
+            None => rest.ahead,
+        };
+        if ahead.unsigned_abs() > FARTHEST {
+            return Err("its clock is centuries away".to_owned());
+        }
+        Ok(rest)
     }
 
     /// What is told of a snapshot.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use yufu::sandbox::control::document;
 use yufu::sandbox::control::table::{Call, Endpoint, Verb, endpoints};
+use yufu_web::view::is_of_sandbox;
 
 use crate::house::{Answer, Ask, House, Temp};
 use crate::serve::settings;
@@ -88,6 +89,70 @@ fn every_call_asks_for_the_fields_of_its_row_and_for_no_others() {
         let missed = missed.filter(|line| line.contains(": is missing; "));
         assert_eq!(missed.count(), must, "{verb} {path}: {complaints:?}");
     }
+}
+
+#[test]
+fn a_call_that_asks_for_nothing_takes_nothing() {
+    let house = House::dev();
+    let mut tried = 0;
+    for row in endpoints().filter(|row| row.fields.is_empty()) {
+        if matches!(row.call, Call::Own(_)) {
+            continue;
+        }
+        let (verb, path) = (row.verb.word(), path(row));
+        let (status, complaints) = if row.verb.has_body() {
+            house.refused(verb, &path, &json!({"client": "wx1"}))
+        } else {
+            house.refused(verb, &format!("{path}?client=wx1"), &Value::Null)
+        };
+        assert_eq!(status, 400, "{verb} {path}: {complaints:?}");
+        assert_eq!(
+            complaints,
+            ["client: is not known; take it out: nothing is asked for here"],
+            "{verb} {path}"
+        );
+        tried += 1;
+    }
+    assert!(tried > 5, "{tried}");
+    // What such a call would have taken away is there.
+    house.done("POST", "/_sandbox/faults", &json!({"kind": "drop"}));
+    house.refused("DELETE", "/_sandbox/faults?client=wx1", &Value::Null);
+    let faults = house.done("GET", "/_sandbox/faults", &Value::Null);
+    assert_eq!(faults["faults"].as_array().unwrap().len(), 1, "{faults}");
+}
+
+#[test]
+fn a_member_that_is_there_twice_is_complained_of_in_one_line_as_in_many() {
+    let house = House::dev();
+    for text in [
+        "{\"name\":\"one\",\"name\":\"two\"}",
+        "{\"name\":\"one\",\n\"name\":\"two\"}",
+    ] {
+        let ask = Ask::new("POST", "/_sandbox/people").body(text);
+        let answer = house.control(ask);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        let complaint = &answer.json()["error"]["complaints"][0];
+        let what = complaint["what"].as_str().unwrap();
+        assert!(what.contains("\"name\" is there twice"), "{what}");
+        let lined = complaint.get("line").is_some();
+        assert_eq!(lined, text.contains('\n'), "{complaint}");
+    }
+    let people = house.done("GET", "/_sandbox/people", &Value::Null);
+    assert_eq!(people["people"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_proxys_file_is_at_the_platforms_address_too() {
+    let house = House::dev();
+    let answer = house.get("/proxy.pac");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let kind = answer.header("content-type").unwrap();
+    assert_eq!(kind, "application/x-ns-proxy-autoconfig");
+    let proxy = house.ready["proxy"].as_str().unwrap();
+    let named = format!("PROXY {}", proxy.strip_prefix("http://").unwrap());
+    assert!(answer.text().contains(&named), "{}", answer.text());
+    let strange = house.ask(&Ask::get("/proxy.pac").host("evil.example"));
+    assert_eq!(strange.status, 403);
 }
 
 #[test]
@@ -206,9 +271,15 @@ fn nothing_of_the_sandbox_is_served() {
         "/dev/codes",
         "/proxy.pac",
         "/mmopen/vi_32/mei/132",
+        "/ca.pem",
+        "/callback/scan",
+        "/devices",
     ] {
         paths.push(("GET", page.to_owned()));
         paths.push(("POST", page.to_owned()));
+    }
+    for name in yufu_web::view::asset_names().filter(|name| is_of_sandbox(name)) {
+        paths.push(("GET", format!("/assets/{name}")));
     }
     for (verb, path) in &paths {
         // Whatever it brings: there is no token that opens what is not there.
@@ -223,6 +294,10 @@ fn nothing_of_the_sandbox_is_served() {
             assert_eq!(answer.status, 404, "{verb} {path}: {}", answer.text());
             assert_eq!(answer.header("set-cookie"), None, "{verb} {path}");
         }
+    }
+    for shown in ["app.css", "scan.js", "once.js", "mark.svg", "wxLogin.js"] {
+        let path = format!("/assets/{shown}");
+        assert_eq!(house.get(&path).status, 200, "{path} is of pages here");
     }
     // A visit with a token is a visit like any other.
     let answer = house.get("/?token=x");

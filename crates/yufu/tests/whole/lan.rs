@@ -109,6 +109,8 @@ fn nothing_but_the_phone_is_behind_that_door() {
         "/healthz",
         "/metrics",
         "/assets/nothing",
+        "/assets/control.js",
+        "/assets/flows.js",
         "/mmopen/vi_32/nobody/132",
         "/_sandbox/scans/../state",
         "/_sandbox%2fstate",

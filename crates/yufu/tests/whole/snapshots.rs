@@ -256,6 +256,60 @@ fn a_damaged_snapshot_changes_nothing() {
     house.stop();
 }
 
+#[test]
+fn a_snapshot_that_was_edited_by_hand_is_read_with_care() {
+    let house = House::dev();
+    keep(&house, "edited");
+    let data = house.ready["data_dir"].as_str().unwrap();
+    let file = Path::new(data).join("snapshots/edited/rest.json");
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let edit = |change: &dyn Fn(&mut Value), word: &str| {
+        let mut rest = kept.clone();
+        change(&mut rest);
+        std::fs::write(&file, rest.to_string()).unwrap();
+        refused(&restore(&house, "edited"), 409, word);
+        let state = good(&house.control(Ask::get("/_sandbox/state")));
+        assert_eq!(state["people"].as_array().unwrap().len(), 3, "{word}");
+        assert_eq!(state["clock"]["ahead"], 0, "{word}");
+    };
+    edit(
+        &|rest| {
+            let people = rest["world"]["people"].as_array_mut().unwrap();
+            let again = people[0].clone();
+            people.push(again);
+        },
+        "the person mei has no id in user_ids",
+    );
+    edit(
+        &|rest| {
+            for list in ["people", "user_ids", "person_marks"] {
+                let list = rest["world"][list].as_array_mut().unwrap();
+                let again = list[0].clone();
+                list.push(again);
+            }
+        },
+        "the person mei is there twice",
+    );
+    edit(
+        &|rest| {
+            let clients = rest["world"]["clients"].as_array_mut().unwrap();
+            let again = clients[0].clone();
+            clients.push(again);
+        },
+        "is there twice",
+    );
+    edit(
+        &|rest| rest["ahead"] = json!(1_i64 << 62),
+        "its clock is centuries away",
+    );
+    edit(
+        &|rest| rest["stands"] = json!(-(1_i64 << 62)),
+        "its clock is centuries away",
+    );
+    std::fs::write(&file, kept.to_string()).unwrap();
+    good(&restore(&house, "edited"));
+}
+
 /// People log in on eight threads while the world is exchanged under them: everybody hears an
 /// answer that this world or the other one gives, and nothing is left that belongs to both.
 #[test]

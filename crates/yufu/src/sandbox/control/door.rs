@@ -66,6 +66,7 @@ fn asked(
         body: document.root(),
         holes,
     });
+    document.look();
     document.finish().map_err(Refused::bad)?;
     Ok(work)
 }
@@ -97,11 +98,7 @@ async fn document(row: &Endpoint, request: Request) -> Result<Document, Refused>
     let text = text(request.into_body()).await?;
     Ok(match text.trim() {
         "" => Document::value(&Value::Object(Map::new())),
-        // Where there is but one line, its number tells nothing.
-        line if !line.contains('\n') => match serde_json::from_str(line) {
-            Ok(value @ Value::Object(_)) => Document::value(&value),
-            _ => Document::json(&text),
-        },
+        line if !line.contains('\n') => Document::json(line).in_one_line(),
         _ => Document::json(&text),
     })
 }

@@ -131,11 +131,8 @@ impl Keeper {
             return false;
         };
         let digits = |host: &str| {
-            let name = host.strip_prefix('[').map_or_else(
-                || host.split(':').next().unwrap_or(""),
-                |v6| v6.split(']').next().unwrap_or(""),
-            );
-            name.parse::<IpAddr>().is_ok()
+            let name = dev::host_name(host);
+            name.is_some_and(|name| name.parse::<IpAddr>().is_ok())
         };
         let fits = |headers: &HeaderMap| match self.names {
             Names::Machine => dev::is_local(headers),
@@ -288,6 +285,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 fn without_token(uri: &Uri) -> String {
+    // Two strokes at its beginning would make a path the address of another host, and browsers
+    // take a backslash for a stroke.
+    let strokes = ['/', '\\'];
+    let path = format!("/{}", uri.path().trim_start_matches(strokes));
     let pairs = uri.query().unwrap_or("").split('&');
     let is_token = |pair: &&str| {
         plain::Request::get("", pair)
@@ -299,8 +300,8 @@ fn without_token(uri: &Uri) -> String {
         .filter(|pair| !pair.is_empty() && !is_token(pair))
         .collect();
     match pairs.as_slice() {
-        [] => uri.path().to_owned(),
-        pairs => format!("{}?{}", uri.path(), pairs.join("&")),
+        [] => path,
+        pairs => format!("{path}?{}", pairs.join("&")),
     }
 }
 
@@ -452,6 +453,11 @@ mod tests {
             "localhost.evil.example:80",
             "api.weixin.qq.com",
             "192.168.0.7:8420",
+            "[::1].evil.example",
+            "[::1]evil.example:8420",
+            "[::1",
+            "127.0.0.1:8420.evil.example",
+            "localhost:@evil.example",
             "",
         ] {
             for path in ["/_sandbox/state", "/dev/inbox", "/proxy.pac"] {
@@ -466,6 +472,13 @@ mod tests {
         );
         let whole = judge(&keeper, "http://evil.example/phone", &[BEARER]);
         assert_eq!(whole, Verdict::Away(Stranger::Name));
+        let within = "http://127.0.0.1:x@evil.example/phone";
+        assert_eq!(
+            judge(&keeper, within, &[BEARER]),
+            Verdict::Away(Stranger::Name)
+        );
+        let shouted = judge(&keeper, "/phone", &[("host", "LocalHost:8420"), BEARER]);
+        assert_eq!(shouted, Verdict::Pass);
         let whole = judge(&keeper, "http://localhost:8420/phone", &[BEARER]);
         assert_eq!(whole, Verdict::Pass);
         assert_eq!(judge(&keeper, "/proxy.pac", &[]), Verdict::Pass);
@@ -525,7 +538,24 @@ mod tests {
         assert_eq!(bare("/assets/app.css"), Verdict::Pass);
         let away = at("192.168.0.7:9000", "http://192.168.0.7:8420");
         assert_eq!(away, Verdict::Away(Stranger::Origin));
-        for host in ["evil.example:9000", "localhost:9000"] {
+        // The way on from the address with the token is a way within this listener.
+        for target in [
+            "//evil.example/?token=0123abcd",
+            "///evil.example/?token=0123abcd",
+            "/\\evil.example/?token=0123abcd",
+        ] {
+            let verdict = judge(&keeper, target, &[("host", "192.168.0.7:9000")]);
+            assert_eq!(
+                verdict,
+                Verdict::Enter("/evil.example/".to_owned()),
+                "{target}"
+            );
+        }
+        for host in [
+            "evil.example:9000",
+            "localhost:9000",
+            "192.168.0.7:9000.evil.example",
+        ] {
             let origin = format!("http://{host}");
             assert_eq!(at(host, &origin), Verdict::Away(Stranger::Name), "{host}");
         }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
 use yufu_web::{dev, view};
 
 use crate::sandbox::SeededPerson;
 use crate::sandbox::fault::{self, KEYS, KINDS, Shape};
+use crate::sandbox::proxy;
 use crate::sandbox::state::Sandbox;
 
 /// What findings name as their source, by name.
@@ -36,7 +39,16 @@ pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
         .route("/flows", get(flows))
         .route("/phone", get(phone))
         .route("/flows/facts/{name}/{section}", get(fact))
+        .route("/proxy.pac", get(auto_configuration))
         .with_state(sandbox)
+}
+
+/// The proxy's own file, at an address that a developer knows already.
+async fn auto_configuration(State(sandbox): State<Arc<Sandbox>>) -> Response {
+    let mut response = Response::new(Body::from(proxy::pac(sandbox.addresses.proxy)));
+    let kind = HeaderValue::from_static("application/x-ns-proxy-autoconfig");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 async fn flows(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {

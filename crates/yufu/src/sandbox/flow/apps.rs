@@ -87,6 +87,7 @@ fn callback(seen: &Seen, context: Context<'_>) -> Option<Heard> {
     let mut heard = Heard::new(Kind::Callback, seen, from, to);
     heard.facts.code = code;
     heard.facts.state = state;
+    heard.place = context.place(&address);
     for tie in [code, state, place] {
         heard.ask(tie);
     }

@@ -220,7 +220,12 @@ impl Fold {
         let by_browser = heard.browser != 0 || heard.by_program;
         if heard.kind == Kind::Authorize && heard.facts.bits.has(Bits::STATE) && by_browser {
             let (appid, state) = (heard.facts.appid, heard.facts.state);
-            let reused = self.habits.sends(appid, state, no, heard.browser);
+            // Whoever keeps no cookies is told by name and address: one program may ask again.
+            let browser = match heard.browser {
+                0 => heard.agent,
+                browser => browser,
+            };
+            let reused = self.habits.sends(appid, state, no, browser);
             heard.set_if(Bits::STATE_REUSED, reused);
         }
         if heard.kind == Kind::Callback && !is_new {
@@ -497,8 +502,15 @@ fn enter(flow: &mut Flow, heard: &Heard, mut arrow: Arrow) {
     if memory.appid == 0 {
         memory.appid = heard.facts.appid;
     }
+    let is_home = heard
+        .place
+        .as_ref()
+        .is_some_and(|(tie, _)| *tie == memory.place);
     let came_with = match (&heard.returns, heard.kind) {
         (Some(returned), _) if returned.to.is_some() => Some((returned.code, returned.state)),
+        // A state is missed where the browser comes back to. What a page or an app hands on from
+        // there may be the code alone: it looked at the state itself.
+        (_, Kind::Callback) if heard.facts.state == 0 && !is_home => None,
         (_, Kind::Callback) => Some((heard.facts.code, heard.facts.state)),
         _ => None,
     };

@@ -81,8 +81,11 @@ pub(super) fn body(seen: &Seen) -> &str {
 /// The names that a request brings and the platform's table does not have.
 fn unknown(path: &str, params: &Params) -> Option<Box<str>> {
     // Sent by clients that work, or left over from older documents (§3, §4.1).
-    const HARMLESS: [&str; 14] = [
+    const HARMLESS: [&str; 16] = [
         "connect_redirect",
+        // As OAuth has it: libraries that know many platforms send both names.
+        "client_id",
+        "redirect_uri",
         "component_appid",
         "_",
         "fast_login",
@@ -213,7 +216,11 @@ fn redirect_facts(facts: &mut Facts, redirect: &str) {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
         _ => (authority, None),
     };
-    let is_here = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+    let host = host.to_ascii_lowercase();
+    let is_here = host == "localhost"
+        || host.ends_with(".localhost")
+        || host.starts_with("127.")
+        || host == "[::1]";
     if is_here {
         return;
     }

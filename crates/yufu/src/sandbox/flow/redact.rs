@@ -107,6 +107,13 @@ impl<'a> Redactor<'a> {
                 }
             }
             Value::Object(members) => {
+                let member = |name: &str| members.get(name).and_then(Value::as_str);
+                // A field of a form, as some scripts write forms.
+                if let (Some(name), Some(value)) = (member("name"), member("value"))
+                    && let Some(label) = names::label(name)
+                {
+                    self.remember(label, value);
+                }
                 for (name, value) in members {
                     self.hear_json(names::label(name), value);
                 }
@@ -379,8 +386,8 @@ fn basic(scheme: &str, value: &str) -> Option<String> {
 /// A value as it is meant, whatever it was written in.
 pub(super) fn plain(spelled: &str) -> Cow<'_, str> {
     let mut value = Cow::Borrowed(spelled);
-    // Twice: an address within an address.
-    for _ in 0..2 {
+    // Thrice: an address within an address within an address.
+    for _ in 0..3 {
         if value.contains('%') {
             let decoded = percent_decode(&value);
             value = Cow::Owned(decoded);

@@ -30,6 +30,8 @@ pub(super) enum Before {
 const SHORT: usize = 6;
 /// How far a tag's attributes are looked for.
 const TAG: usize = 2048;
+/// The most lines of the head of a part.
+const PART: usize = 6;
 
 /// Walks over a text.
 pub(super) fn walk<'a>(text: &'a str, visit: &mut dyn FnMut(Piece<'a>)) {
@@ -55,8 +57,8 @@ struct Walker<'a> {
 enum Style {
     /// `name=value`
     Equals,
-    /// `name%3Dvalue`
-    Encoded,
+    /// `name%3Dvalue`; escaped again so many times.
+    Encoded(usize),
     /// `"name": value`
     Colon,
     /// `<name>value</name>`
@@ -94,7 +96,8 @@ impl<'a> Walker<'a> {
                 }
                 _ => 1,
             };
-            let is_plus = byte == b'+' || (step == 3 && self.has(self.at, "%2B"));
+            let is_encoded = step > 2 && self.has(self.at + step - 2, "2B");
+            let is_plus = byte == b'+' || (byte == b'%' && is_encoded);
             before = if is_plus { Before::Plus } else { Before::Other };
             self.at += step;
         }
@@ -109,11 +112,15 @@ impl<'a> Walker<'a> {
         self.plain = end;
     }
 
-    /// The length of a percent escape here, else 1.
+    /// The length of a percent escape here, else 1. One that was escaped again, `%253F`, is one.
     fn escape(&self) -> usize {
         let hex = |at: usize| self.bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
-        if hex(self.at + 1) && hex(self.at + 2) {
-            3
+        let mut from = self.at + 1;
+        while self.has(from, "25") && hex(from + 2) && hex(from + 3) {
+            from += 2;
+        }
+        if hex(from) && hex(from + 1) {
+            from + 2 - self.at
         } else {
             1
         }
@@ -146,7 +153,7 @@ impl<'a> Walker<'a> {
             to += 1;
         }
         let word = &self.text[from..to];
-        if self.may_be_name(to)
+        if self.may_be_name(from, to)
             && let Some((label, is_phone)) = named(word)
             && let Some((start, stop)) = self.value(from, to, label)
             && start >= self.plain
@@ -172,9 +179,10 @@ impl<'a> Walker<'a> {
 
     /// Whether what follows a word could lead from a name to its value: most words are none, and
     /// need no closer look.
-    fn may_be_name(&self, to: usize) -> bool {
+    fn may_be_name(&self, from: usize, to: usize) -> bool {
         match self.bytes.get(to) {
-            Some(b'=' | b':' | b'%' | b'>' | b'/' | b'"' | b'\'' | b'\\' | b'&') => true,
+            Some(b'=' | b':' | b'%' | b'>' | b'/' | b'"' | b'\'' | b'\\' | b'&' | b']') => true,
+            Some(b'\r' | b'\n' | b';') if self.is_part(from) => true,
             Some(b' ' | b'\t' | b'\r' | b'\n') => {
                 let next = self.bytes.get(self.spaces(to));
                 matches!(next, Some(b'=' | b':' | b'%'))
@@ -194,14 +202,16 @@ impl<'a> Walker<'a> {
             let slash = ["/", "\\/", "%2F"].into_iter().find(|s| self.has(at, s))?;
             at += slash.len();
             Style::Path
-        } else if quoted && self.has(at, "\r\n\r\n") {
-            at += 4;
+        } else if let Some(start) = self.part(from, at) {
+            at = start;
             Style::Part
         } else if !quoted && self.has(at, ">") && from > 0 && self.bytes[from - 1] == b'<' {
             at += 1;
             Style::Element
         } else {
-            at = self.spaces(at);
+            // The name of one in a group, as forms have it: `user[password]=`.
+            let bracket = ["]", "%5D"].into_iter().find(|end| self.has(at, end));
+            at = self.spaces(at + bracket.filter(|_| !quoted).map_or(0, str::len));
             let (style, length) = self.separator(at)?;
             at = self.spaces(at + length);
             style
@@ -221,6 +231,34 @@ impl<'a> Walker<'a> {
         (is_told && !is_literal).then_some((start, stop))
     }
 
+    /// Whether the word here is the name of a part of a multipart form.
+    fn is_part(&self, from: usize) -> bool {
+        let before = &self.bytes[..from];
+        [&b"name=\""[..], b"name="]
+            .iter()
+            .any(|name| before.ends_with(name))
+    }
+
+    /// Where the value of a part begins whose name ends here: behind its headers, if it has more
+    /// than one, and an empty line.
+    fn part(&self, from: usize, to: usize) -> Option<usize> {
+        let mut rest = self.text.get(to..).filter(|_| self.is_part(from))?;
+        for line in 0..PART {
+            let (head, after) = rest.split_once('\n')?;
+            let head = head.strip_suffix('\r').unwrap_or(head);
+            let is_head = match line {
+                0 => head.is_empty() || head.starts_with(';'),
+                _ if head.is_empty() => return Some(self.text.len() - after.len()),
+                _ => head.contains(':'),
+            };
+            rest = after;
+            if !is_head {
+                return None;
+            }
+        }
+        None
+    }
+
     fn spaces(&self, mut at: usize) -> usize {
         while matches!(self.bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             at += 1;
@@ -233,13 +271,20 @@ impl<'a> Walker<'a> {
         match self.bytes.get(at)? {
             b'=' => Some((Style::Equals, 1)),
             b':' => Some((Style::Colon, 1)),
+            b'\\' if self.has(at, "\\u003d") => Some((Style::Equals, 6)),
+            b'&' => {
+                let written = ["&#x3D;", "&#61;"].into_iter();
+                let written = written.into_iter().find(|equals| self.has(at, equals))?;
+                Some((Style::Equals, written.len()))
+            }
             b'%' => {
                 let mut end = at + 1;
                 while self.has(end, "25") {
                     end += 2;
                 }
                 let is_one = self.has(end, "3D") || self.has(end, "3A");
-                is_one.then_some((Style::Encoded, end + 2 - at))
+                let times = (end - at) / 2;
+                is_one.then_some((Style::Encoded(times), end + 2 - at))
             }
             _ => None,
         }
@@ -253,7 +298,7 @@ impl<'a> Walker<'a> {
             from += 1;
             slashes += 1;
         }
-        let known: &[&'static str] = &["\"", "'", "&quot;", "&#34;", "&#39;", "&#x27;", "%22"];
+        let known: &[&'static str] = &["\"", "'", "&quot;", "&#34;", "&#39;", "&#x27;", "%22", "`"];
         let quote = known.iter().find(|quote| self.has(from, quote))?;
         let close = match (slashes, *quote) {
             (0, quote) => quote,
@@ -268,7 +313,11 @@ impl<'a> Walker<'a> {
         let rest = self.text.get(at..)?;
         let find = |mark: &str| rest.find(mark).map_or(self.bytes.len(), |found| at + found);
         match style {
-            Style::Part => return Some((at, find("\r\n--"))),
+            Style::Part => {
+                let end = find("\n--");
+                let is_pair = end > at && self.bytes.get(end - 1) == Some(&b'\r');
+                return Some((at, if is_pair { end - 1 } else { end }));
+            }
             Style::Element => {
                 const OPEN: &str = "<![CDATA[";
                 return match rest.strip_prefix(OPEN) {
@@ -285,7 +334,7 @@ impl<'a> Walker<'a> {
                 let stop = rest.bytes().position(is_end);
                 return Some((at, stop.map_or(self.bytes.len(), |n| at + n)));
             }
-            Style::Equals | Style::Encoded | Style::Colon => {}
+            Style::Equals | Style::Encoded(_) | Style::Colon => {}
         }
         // In a query a quote is a letter like others, unless it closes.
         let quote = self
@@ -320,12 +369,20 @@ impl<'a> Walker<'a> {
     /// Where a value without quotes ends.
     fn bare(&self, from: usize, style: Style) -> usize {
         const ENDS: &[u8] = b"&;,\"'<>)}]#|\\`";
-        const ENCODED: [&str; 7] = ["%26", "%23", "%22", "%3B", "%2C", "%20", "%7D"];
+        const ENCODED: [&str; 7] = ["26", "23", "22", "3B", "2C", "20", "7D"];
         let mut at = from;
         while at < self.bytes.len() {
             let byte = self.bytes[at];
-            let is_encoded_end =
-                style == Style::Encoded && byte == b'%' && ENCODED.iter().any(|e| self.has(at, e));
+            // What ends the value is escaped as often as what began it.
+            let is_encoded_end = match style {
+                Style::Encoded(times) if byte == b'%' => {
+                    let end = at + 1 + 2 * times;
+                    let again = &self.bytes[at + 1..end.min(self.bytes.len())];
+                    again.chunks(2).all(|pair| pair == b"25")
+                        && ENCODED.iter().any(|mark| self.has(end, mark))
+                }
+                _ => false,
+            };
             if byte.is_ascii_whitespace() || ENDS.contains(&byte) || is_encoded_end {
                 break;
             }

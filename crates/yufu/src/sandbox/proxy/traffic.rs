@@ -217,6 +217,8 @@ impl Traffic {
     }
 
     fn happened(&self, what: What, host: &str) {
+        // Some put a name and a password before the host.
+        let host = host.rsplit('@').next().unwrap_or_default();
         let event = Event {
             at: clock::real(),
             what,
@@ -360,6 +362,16 @@ mod tests {
         assert!(traffic.since(&later).is_distrusted());
         traffic.asked("api.weixin.qq.com");
         assert!(!traffic.since(&later).is_distrusted());
+    }
+
+    #[test]
+    fn what_opens_a_host_is_not_kept_with_its_name() {
+        let traffic = Traffic::default();
+        traffic.unreached("mei:pass@word@registry.example:443");
+        traffic.forwarded("mei:password@registry.example");
+        let events = traffic.since(&Mark::default()).events;
+        let hosts: Vec<&str> = events.iter().map(|event| event.host.as_str()).collect();
+        assert_eq!(hosts, ["registry.example:443", "registry.example"]);
     }
 
     #[test]

@@ -145,8 +145,34 @@ fn a_state_that_a_fault_sends_astray_shows_who_does_not_look() {
 }
 
 #[test]
+fn a_state_that_is_missing_where_the_browser_comes_back_is_missed() {
+    let mut scene = Scene::new();
+    let flow = state_not_missed(&mut scene);
+    assert_eq!(scene.findings(flow), ["state_unchecked"]);
+}
+
+#[test]
+fn a_program_without_cookies_that_always_sends_one_state_is_found() {
+    let mut scene = Scene::new();
+    asked_twice_without_cookies(&mut scene);
+    let flow = asked_twice_without_cookies(&mut scene);
+    assert_eq!(scene.findings(flow), ["state_reused"]);
+}
+
+#[test]
 fn nothing_is_found_in_a_sound_login() {
-    for play in [sound, sound_callback, nodes_fetch] as [Play; 3] {
+    for play in [
+        sound,
+        sound_callback,
+        nodes_fetch,
+        code_that_somebody_let_expire,
+        state_that_a_page_looked_at,
+        state_that_an_app_looked_at,
+        asked_twice_without_cookies,
+        names_of_oauth,
+        a_name_of_this_machine,
+    ] as [Play; 9]
+    {
         let mut scene = Scene::new();
         let flow = play(&mut scene);
         assert_eq!(scene.findings(flow), [""; 0], "{:#}", scene.json(flow));
@@ -182,6 +208,13 @@ fn code_asked_again_after_a_lost_answer(scene: &mut Scene) -> Option<u64> {
 fn code_expired(scene: &mut Scene) -> Option<u64> {
     to_the_code(scene, 1, STATE);
     scene.wait(601_000);
+    scene.exchange(&code(1), &error(40029, "invalid code"))
+}
+
+/// The clock was turned, or the code was made to expire: the app itself lost no time.
+fn code_that_somebody_let_expire(scene: &mut Scene) -> Option<u64> {
+    to_the_code(scene, 1, STATE);
+    scene.wait(2_000);
     scene.exchange(&code(1), &error(40029, "invalid code"))
 }
 
@@ -330,6 +363,13 @@ fn a_plain_state_in_the_client(scene: &mut Scene) -> Option<u64> {
     in_client(scene, 1, "snsapi_base", STATE, "")
 }
 
+/// The browser comes back without the state, and the app does not miss it.
+fn state_not_missed(scene: &mut Scene) -> Option<u64> {
+    to_the_code(scene, 1, STATE);
+    scene.callback(&format!("code={}", code(1)), 302);
+    scene.paid(&code(1), 1)
+}
+
 fn state_unchecked(scene: &mut Scene) -> Option<u64> {
     to_the_code(scene, 1, STATE);
     scene.callback(
@@ -337,6 +377,71 @@ fn state_unchecked(scene: &mut Scene) -> Option<u64> {
         302,
     );
     scene.paid(&code(1), 1)
+}
+
+/// The browser comes back to a page, whose script looks at the state and hands the code on.
+fn state_that_a_page_looked_at(scene: &mut Scene) -> Option<u64> {
+    to_the_code(scene, 1, STATE);
+    scene.callback(&format!("code={}&state={STATE}", code(1)), 200);
+    let target = format!("/api/wechat/login?code={}", code(1));
+    scene.answers(
+        Ask::new(Behind::App, "GET", &target).by_browser(""),
+        200,
+        &[],
+        "",
+    );
+    scene.paid(&code(1), 1);
+    scene.profile(1, OPENID)
+}
+
+/// An app got both from the SDK, and sends its server what that needs.
+fn state_that_an_app_looked_at(scene: &mut Scene) -> Option<u64> {
+    native(scene, "&code_challenge=x&code_challenge_method=S256");
+    let page = format!("/interaction/{}", interaction(1));
+    let back = format!("{APPID}://oauth?code={}&state={STATE}", code(1));
+    scene.leads(Ask::form(&page, "act=allow&csrf=1CsrfCsrfCsrf"), 303, &back);
+    let target = format!("/api/wechat/login?code={}", code(1));
+    scene.answers(Ask::new(Behind::App, "POST", &target), 200, &[], "");
+    let verified = format!("{}&code_verifier=v", exchange_target(1));
+    scene.says(Ask::call(&verified), &tokens(1, "snsapi_userinfo"));
+    scene.profile(1, OPENID)
+}
+
+fn exchange_target(n: u32) -> String {
+    format!(
+        "/sns/oauth2/access_token?appid={APPID}&secret={SECRET}&code={}&grant_type=authorization_code",
+        code(n)
+    )
+}
+
+/// A program that keeps no cookies looks at the page, and then at it again.
+fn asked_twice_without_cookies(scene: &mut Scene) -> Option<u64> {
+    let target = format!("/connect/qrconnect?{}", scan_query(STATE));
+    let mut last = None;
+    for n in 1..3 {
+        let page = format!("<img src=\"/connect/qrcode/{}\">", super::scene::uuid(n));
+        let ask = Ask::get(&target).header("user-agent", "curl/8.5.0");
+        last = scene.answers(ask, 200, &[("content-type", "text/html")], &page);
+    }
+    last
+}
+
+/// Libraries that know many platforms send the names of OAuth beside WeChat's.
+fn names_of_oauth(scene: &mut Scene) -> Option<u64> {
+    scene.qr(
+        1,
+        &format!("{}&client_id={APPID}&response_type=code", scan_query(STATE)),
+    );
+    scene.phone(1, "allow");
+    scene.poll(1, 405, &code(1));
+    let more = format!("&client_id={APPID}&redirect_uri={}", enc(CALLBACK));
+    let ask = Ask::call(&format!("{}{more}", exchange_target(1)));
+    scene.says(ask, &tokens(1, "snsapi_login"));
+    scene.profile(1, OPENID)
+}
+
+fn a_name_of_this_machine(scene: &mut Scene) -> Option<u64> {
+    returning_to(scene, &enc("http://Shop.LocalHost:3000/back"))
 }
 
 fn a_foreign_state_is_refused(scene: &mut Scene) -> Option<u64> {

@@ -106,7 +106,13 @@ const PLACES: &[(&str, &str)] = &[
         "query",
         "next=https%3A%2F%2Fa.example%2F%3Fcode%3D{}%26x%3D1",
     ),
+    (
+        "query",
+        "next=https%253A%252F%252Fa.example%252F%253Fcode%253D{}%2526x%253D1",
+    ),
     ("form", "password={}&act=x"),
+    ("form", "user[password]={}&act=x"),
+    ("form", "user%5Bpassword%5D={}&act=x"),
     ("form", "csrf={}"),
     ("form", "phone=1&sms_code={}"),
     ("json", "{\"code\":\"{}\"}"),
@@ -116,11 +122,18 @@ const PLACES: &[(&str, &str)] = &[
     ("json", "{\"device_secret\":\"{}\""),
     ("json", "{\"text\":\"{\\\"encryptedData\\\":\\\"{}\\\"}\"}"),
     ("json", "[{\"sdk_ticket\":[\"{}\"]}]"),
+    ("json", "[{\"name\":\"password\",\"value\":\"{}\"}]"),
     ("html", "<input type=\"hidden\" name=\"csrf\" value=\"{}\">"),
     ("html", "<input value='{}' id=x name='password'>"),
     ("html", "<div data-state=\"{}\">"),
     ("html", "<a href=\"/cb?x=1&amp;code={}&amp;y\">"),
     ("html", "<script>window.wx_code='{}';</script>"),
+    ("html", "<script>const password = `{}`;</script>"),
+    ("html", "<a href=\"/cb?x&#x3D;1&amp;code&#x3D;{}&amp;y\">"),
+    (
+        "html",
+        "<script>go(\"\\/cb?x\\u003d1\\u0026code\\u003d{}\\u0026y\")</script>",
+    ),
     ("html", "<meta name=\"csrf-token\" content=\"{}\">"),
     (
         "html",
@@ -131,6 +144,22 @@ const PLACES: &[(&str, &str)] = &[
     (
         "multipart",
         "--x\r\nContent-Disposition: form-data; name=\"code\"\r\n\r\n{}\r\n--x--",
+    ),
+    (
+        "multipart",
+        "--x\r\nContent-Disposition: form-data; name=\"password\"\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: 9\r\n\r\n{}\r\n--x--",
+    ),
+    (
+        "multipart",
+        "--x\r\nContent-Disposition: form-data; name=\"secret\"; filename=\"s\"\r\n\r\n{}\r\n--x--",
+    ),
+    (
+        "multipart",
+        "--x\nContent-Disposition: form-data; name=\"password\"\n\n{}\n--x--\n",
+    ),
+    (
+        "multipart",
+        "--x\r\nContent-Disposition: form-data; name=password\r\n\r\n{}\r\n--x--",
     ),
     ("header:authorization", "Bearer {}"),
     ("header:cookie", "a=b; sid={}"),
@@ -179,6 +208,7 @@ fn written(place: &str, text: &str, secret: &str) -> String {
                 once
             }
         }
+        "query" if text.contains("%253D") => enc(&enc(&enc(secret))),
         "query" | "form" if text.contains("%3D") => enc(&enc(secret)),
         "query" | "form" | "header:referer" | "answer:location" => enc(secret),
         "html" if text.contains("href") || text.contains("script") => enc(secret),
