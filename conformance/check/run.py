@@ -91,8 +91,9 @@ def judge(options, name):
     title, _, recipe, script = SERVERS[name]
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="yufu-check-") as folder:
-        keep = {key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ}
-        environment = {**keep, "HOME": folder, "XDG_RUNTIME_DIR": folder, "LANG": "C.UTF-8", "NODE_NO_WARNINGS": "1",
+        keep = {key: os.environ[key] for key in ("PATH",) if key in os.environ}
+        # Folders of its own, or it would join a sandbox that somebody else runs here.
+        environment = {**keep, "HOME": folder, "TMPDIR": folder, "XDG_RUNTIME_DIR": folder, "LANG": "C.UTF-8", "NODE_NO_WARNINGS": "1",
                        "PORT": str(port)}
         os.chmod(folder, 0o700)
         with tempfile.TemporaryFile(dir=folder) as errors:

@@ -38,7 +38,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "conformance",
-        about: "real client libraries log in",
+        about: "real client libraries log in, and are judged",
         work: conformance,
     },
     Step {
@@ -202,6 +202,10 @@ fn conformance() -> Result<(), String> {
     run::stream(run::command(
         "python3",
         &["conformance/run.py", "--yufu", &yufu()],
+    ))?;
+    run::stream(run::command(
+        "python3",
+        &["conformance/check/run.py", "--yufu", &yufu()],
     ))
 }
 

@@ -217,7 +217,7 @@ pub(crate) async fn bind(ask: Ask) -> Said {
     let typed = ask.body.phone()?;
     let engine = &ask.house.engine;
     if let Some(done) = engine
-        .bound_before(ticket, ask.device(), ask.key(), ask.now())
+        .bound_before(ticket, typed.as_ref(), ask.device(), ask.key(), ask.now())
         .await?
     {
         return Ok(with_session(&ask, exchange::logged_in(&done), &done));

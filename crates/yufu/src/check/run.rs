@@ -19,8 +19,9 @@ use super::verdict::{Outcome, Stop, Verdict};
 use crate::launch::found::Ready;
 use crate::read::nearest;
 
-/// What a row may take besides the backend's patience, which it may meet several times.
-const ROW: Duration = Duration::from_secs(60);
+/// What a row may take besides the backend's patience, which it may meet several times: minutes that
+/// a second passcode or a quota are waited for, too.
+const ROW: Duration = Duration::from_secs(240);
 /// How often a scenario may meet the backend's whole patience.
 const PATIENCES: u32 = 8;
 /// How long a backend that fell over is waited for, in case something starts it again.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -15,6 +16,28 @@ use super::wire::Silence;
 
 /// Markup that must never come back as markup, wherever it was written.
 pub const MARKUP: &str = "<script>alert(1)</script>";
+
+/// A little more than the minute of a quota.
+const A_MINUTE: Duration = Duration::from_secs(62);
+
+/// A quota of the platform's that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// This minute's.
+    Minute,
+    /// This day's.
+    Day,
+}
+
+impl Quota {
+    /// What passes until it is there again, as the sandbox's clock reads it.
+    const fn span(self) -> &'static str {
+        match self {
+            Self::Minute => "62s",
+            Self::Day => "24h",
+        }
+    }
+}
 
 /// Where a scenario plays.
 pub struct Stage {
@@ -31,6 +54,7 @@ pub struct Stage {
     notes: Mutex<Vec<String>>,
     people: Mutex<Vec<Person>>,
     faults: Mutex<Vec<String>>,
+    sent: Mutex<Vec<String>>,
     turned: AtomicBool,
 }
 
@@ -79,6 +103,7 @@ impl Stage {
             notes: Mutex::default(),
             people: Mutex::default(),
             faults: Mutex::default(),
+            sent: Mutex::default(),
             turned: AtomicBool::new(false),
         }
     }
@@ -422,11 +447,39 @@ impl Stage {
         phone: &str,
         scene: &str,
     ) -> Result<String, Stop> {
-        let (heard, before) = self.send_passcode(device, phone, scene).await?;
+        let (mut heard, mut before) = self.send_passcode(device, phone, scene).await?;
+        // A second one for a number within the minute may well be refused (SMS-02).
+        if !heard.is_success() && self.was_sent(phone) {
+            self.a_minute_passes().await?;
+            (heard, before) = self.send_passcode(device, phone, scene).await?;
+        }
         match heard.is_success() {
-            true => self.read_passcode(device, phone, scene, before).await,
+            true => {
+                self.note_sent(phone);
+                self.read_passcode(device, phone, scene, before).await
+            }
             false => Err(self.fail("no passcode is sent", &heard)),
         }
+    }
+
+    /// Whether a passcode was sent to this number in this scenario.
+    fn was_sent(&self, phone: &str) -> bool {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.iter().any(|it| it == phone)
+    }
+
+    fn note_sent(&self, phone: &str) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.push(phone.to_owned());
+    }
+
+    /// Lets a little more than a minute pass: on the sandbox's clock, where the backend follows it.
+    async fn a_minute_passes(&self) -> Result<(), Stop> {
+        if self.recipe().turns {
+            return self.jump(Quota::Minute.span()).await;
+        }
+        tokio::time::sleep(A_MINUTE).await;
+        Ok(())
     }
 
     /// Reads the passcode that was sent after `before` others.
@@ -597,11 +650,29 @@ impl Stage {
     pub async fn recovers(&self, person: &Person) -> Result<Me, Stop> {
         self.mend().await;
         let mut device = self.device();
-        match self.enter(&mut device, Side::First, person).await {
-            Err(Stop::Fail(seen)) => Err(Stop::Fail(format!(
-                "when it was over the same person could not log in any more: {seen}"
+        let entered = self.enter(&mut device, Side::First, person).await;
+        told_when_over(entered)
+    }
+
+    /// The same after a quota was used up, whose time passes first: a backend may well stop asking
+    /// until then. Where its clock cannot be turned, a minute is waited for in earnest.
+    pub async fn recovers_after(&self, person: &Person, quota: Quota) -> Result<Me, Stop> {
+        self.mend().await;
+        if self.recipe().turns {
+            self.jump(quota.span()).await?;
+            let mut device = self.device();
+            let entered = self.enter(&mut device, Side::First, person).await;
+            return told_when_over(entered);
+        }
+        match (self.recovers(person).await, quota) {
+            (Err(Stop::Fail(_)), Quota::Minute) => {
+                self.a_minute_passes().await?;
+                self.recovers(person).await
+            }
+            (Err(Stop::Fail(seen)), Quota::Day) => Err(Stop::Fail(format!(
+                "{seen}; if your backend rightly asks no more on this day, judge it with the sandbox's clock"
             ))),
-            other => other,
+            (other, _) => other,
         }
     }
 
@@ -649,4 +720,14 @@ fn borrowed<'a>(values: &'a [(&'static str, String)]) -> Vec<(&'a str, Option<&'
     values
         .map(|(name, value)| (*name, Some(value.as_str())))
         .collect()
+}
+
+/// A login after something was over, told as such where it failed.
+fn told_when_over(entered: Result<Me, Stop>) -> Result<Me, Stop> {
+    match entered {
+        Err(Stop::Fail(seen)) => Err(Stop::Fail(format!(
+            "when it was over the same person could not log in any more: {seen}"
+        ))),
+        other => other,
+    }
 }

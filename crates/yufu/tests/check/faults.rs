@@ -27,7 +27,6 @@ async fn flagged(text: &str, table: &[(Fault, &[&str])]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "wants people and faults by REST"]
 async fn faults_of_code_and_state_are_flagged() {
     flagged(
         WEB,
@@ -52,7 +51,6 @@ async fn faults_of_code_and_state_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "wants people and faults by REST"]
 async fn faults_before_a_platform_that_misbehaves_are_flagged() {
     flagged(
         WEB,
@@ -76,7 +74,6 @@ async fn faults_before_a_platform_that_misbehaves_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "wants people and faults by REST"]
 async fn faults_of_accounts_are_flagged() {
     flagged(
         WEB,
@@ -110,7 +107,6 @@ async fn faults_of_accounts_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "wants people and faults by REST"]
 async fn faults_of_numbers_are_flagged() {
     flagged(
         API,
@@ -129,7 +125,6 @@ async fn faults_of_numbers_are_flagged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "wants people and faults by REST"]
 async fn faults_of_passcodes_and_sessions_are_flagged() {
     flagged(
         API,

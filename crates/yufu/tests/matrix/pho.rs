@@ -226,14 +226,23 @@ fn pho_09_a_ticket_that_is_unknown_over_or_used_is_refused() {
     app.clone()
         .bind_once(&ticket, &body, Some("key-2"))
         .is(4003);
-    let again = app.bind_once(&ticket, &body, Some("key-1"));
+    let again = app.clone().bind_once(&ticket, &body, Some("key-1"));
     assert_eq!(again.data_bytes(), first.data_bytes());
+    // Another number is another request, whatever its key.
+    let digits = world.passcode(&mut app, "13800000004", "bind");
+    let other = json!({"phone": "13800000004", "sms_code": digits});
+    app.bind_once(&ticket, &other, Some("key-1")).is(4003);
+    let (mut free, _, unkeyed) = newcomer(&world, "phone", "朵");
+    let digits = world.passcode(&mut free, "13800000003", "bind");
+    let body = json!({"phone": "13800000003", "sms_code": digits});
+    free.clone().bind_once(&unkeyed, &body, None).ok();
+    free.bind_once(&unkeyed, &other, None).is(4003);
     let (mut late, _, ticket) = newcomer(&world, "pad", "伟");
     let digits = world.passcode(&mut late, WEI, "bind");
     world.pass(600);
     late.bind(&ticket, &json!({"phone": WEI, "sms_code": digits}))
         .is(4003);
-    assert_eq!(world.users().len(), 1);
+    assert_eq!(world.users().len(), 2);
 }
 
 #[test]

@@ -138,13 +138,14 @@ impl Engine {
     pub async fn bound_before(
         &self,
         ticket: &str,
+        phone: Option<&Phone>,
         device: Device<'_>,
         key: Idempotency<'_>,
         now: Timestamp,
     ) -> Result<Option<LoggedIn>, LoginStop> {
         settled_login!(async {
             let usable = self.usable(ticket, &device, now).await?;
-            self.used_before(&usable, key, now)
+            self.used_before(&usable, phone, key, now)
         })
     }
 
@@ -183,10 +184,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The answer to an earlier use under the same key, if that is what is asked for.
+    /// The answer to an earlier use under the same key, if that is what is asked for; another
+    /// number than the bound one is another request.
     pub(super) fn used_before(
         &self,
         usable: &Usable,
+        phone: Option<&Phone>,
         key: Idempotency<'_>,
         now: Timestamp,
     ) -> Result<Option<LoggedIn>, LoginHalt> {
@@ -197,7 +200,9 @@ impl Engine {
         let key = key.0.map(|key| self.keyed("idempotency", key));
         let life = self.login().ticket_life;
         let fresh = ticket.taken_at.is_some_and(|at| is_near(at, life, now));
-        match (&ticket.body.answer, fresh && ticket.body.key == key) {
+        let bound = ticket.body.phone.as_ref().map(|(bound, _)| bound);
+        let same = ticket.body.key == key && phone.is_none_or(|asked| Some(asked) == bound);
+        match (&ticket.body.answer, fresh && same) {
             (Some(answer), true) => Ok(Some(self.unseal_bound(&usable.presented, answer)?)),
             _ => Err(LoginRefusal::TicketInvalid.into()),
         }
@@ -216,7 +221,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Option<LoggedIn>, LoginHalt> {
         let usable = self.usable(request.ticket, &request.device, now).await?;
-        if let Some(again) = self.used_before(&usable, request.key, now)? {
+        if let Some(again) = self.used_before(&usable, request.phone, request.key, now)? {
             return Ok(Some(again));
         }
         let ticket = &usable.ticket;
@@ -259,7 +264,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<BindStep, LoginHalt> {
         let usable = self.usable(request.ticket, &request.device, now).await?;
-        if let Some(again) = self.used_before(&usable, request.key, now)? {
+        if let Some(again) = self.used_before(&usable, request.phone, request.key, now)? {
             return Ok(BindStep::Done(again));
         }
         let body = &usable.ticket.body;
@@ -719,7 +724,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<LoggedIn, LoginHalt> {
         let usable = self.usable(ticket, device, now).await?;
-        if let Some(again) = self.used_before(&usable, key, now)? {
+        if let Some(again) = self.used_before(&usable, None, key, now)? {
             return Ok(again);
         }
         let GoodFor::Choosing {

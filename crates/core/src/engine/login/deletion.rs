@@ -169,7 +169,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<LoggedIn, LoginHalt> {
         let usable = self.usable(cancel_ticket, device, now).await?;
-        if let Some(again) = self.used_before(&usable, key, now)? {
+        if let Some(again) = self.used_before(&usable, None, key, now)? {
             return Ok(again);
         }
         let ticket = &usable.ticket;

@@ -6,7 +6,7 @@ use super::{Power, Row, scene};
 use crate::check::backend::{Device, Heard, Kind, Side};
 use crate::check::faults::{self, EXCHANGE, PROFILE};
 use crate::check::sandbox::{Person, Says};
-use crate::check::stage::{After, Me, Stage};
+use crate::check::stage::{After, Me, Quota, Stage};
 use crate::check::verdict::{Run, Stop};
 
 /// What every row here asks for besides its own.
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "UPS-04",
         does: "The platform says 45011 (too often in this minute) to the exchange.",
-        holds: "A proper refusal, nobody logged in, and the next login works.",
+        holds: "A proper refusal, nobody logged in, and a login after that minute works.",
         why: "A quota is met exactly when many people log in.",
         fix: FIX,
         needs: &[],
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         id: "UPS-05",
         does: "The platform says 45009 (the day's quota is used up) to the exchange.",
-        holds: "A proper refusal, nobody logged in, and the next login works.",
+        holds: "A proper refusal, nobody logged in, and a login after that day works.",
         why: "Until midnight every login meets this answer.",
         fix: FIX,
         needs: &[],
@@ -166,6 +166,16 @@ async fn refuses(stage: &Stage, fault: Value, what: &str) -> Run {
     stage.recovers(&person).await.map(drop)
 }
 
+/// The same with a quota that is used up, and comes back.
+async fn refuses_until(stage: &Stage, code: i64, quota: Quota) -> Run {
+    let person = stage.person().await?;
+    let fault = faults::errcode(EXCHANGE, code);
+    let (mut device, heard) = under(stage, &person, fault).await?;
+    let what = format!("errcode {code}");
+    stage.refused(&mut device, &heard, &what).await?;
+    stage.recovers_after(&person, quota).await.map(drop)
+}
+
 /// The login works or is refused while the fault plays, and leads to the same account afterwards.
 async fn bears(stage: &Stage, fault: Value, what: &str) -> Run {
     let person = stage.person().await?;
@@ -231,11 +241,11 @@ async fn busy(stage: &Stage) -> Run {
 }
 
 async fn quota_of_the_minute(stage: &Stage) -> Run {
-    refuses(stage, faults::errcode(EXCHANGE, 45011), "errcode 45011").await
+    refuses_until(stage, 45011, Quota::Minute).await
 }
 
 async fn quota_of_the_day(stage: &Stage) -> Run {
-    refuses(stage, faults::errcode(EXCHANGE, 45009), "errcode 45009").await
+    refuses_until(stage, 45009, Quota::Day).await
 }
 
 async fn not_json(stage: &Stage) -> Run {
