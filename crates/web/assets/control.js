@@ -31,7 +31,9 @@ function field(spec) {
   }
   if (value !== undefined && value !== null) input.value = value;
   const wrong = make('p.problem', { id: `${id}-wrong`, hidden: true });
-  const element = make('div.entry', {}, make('label', { for: id }, label, must ? null : make('small', {}, ` ${say('optional')}`)), input,
+  // What is chosen can be read whole.
+  const wide = options?.some(([, text]) => [...text].reduce((n, one) => n + (one > '\u2e80' ? 2 : 1), 0) > 15);
+  const element = make(wide ? 'div.entry.wide' : 'div.entry', {}, make('label', { for: id }, label, must ? null : make('small', {}, ` ${say('optional')}`)), input,
     hint ? make('p.hint', { id: `${id}-hint` }, hint) : null, wrong);
   return {
     element, input, name,
@@ -250,7 +252,15 @@ function personCard(person) {
     tell(said);
   };
   const standing = field({ name: 'standing', label: say('standing'), options: choices('standing', STANDINGS), value: person.standing ?? 'active', must: true });
-  standing.input.addEventListener('change', () => change({ standing: standing.input.value }).catch((error) => standing.complain(error.message)));
+  // What cannot be taken back is not done by an arrow key.
+  const close = make('div.send', { hidden: true }, twice(say('close_do'), say('close_sure'), () => change({ standing: 'closed' }), 'button.danger'));
+  standing.element.append(close);
+  standing.input.addEventListener('change', () => {
+    const to = standing.input.value;
+    standing.complain('');
+    close.hidden = to !== 'closed';
+    if (to !== 'closed' && to !== person.standing) change({ standing: to }).catch((error) => standing.complain(error.message));
+  });
   const more = personFields(person).filter(({ name }) => name !== 'phone');
   const src = person.avatar_url ?? (person.avatar === 'face' ? `/mmopen/vi_32/${part(person.name)}/96` : null);
   return make('li.card', { 'data-person': person.name },
@@ -272,6 +282,7 @@ function personCard(person) {
 async function people() {
   world.people = listed(await ask('GET', `${API}/people`), 'people');
   keep(peopleList, () => peopleList.replaceChildren(...world.people.map(personCard)));
+  restock('person', personOptions);
 }
 
 function peopleSection() {
@@ -345,6 +356,18 @@ function clientCard(client) {
 async function clients() {
   world.clients = listed(await ask('GET', `${API}/clients`), 'clients');
   keep(clientList, () => clientList.replaceChildren(...world.clients.map(clientCard)));
+  restock('client', clientOptions);
+}
+
+/** Offers those who are there now wherever somebody is chosen, and leaves what was chosen. */
+function restock(name, options) {
+  for (const select of root.querySelectorAll(`select[name=${name}]`)) {
+    const [chosen, first] = [select.value, select.options[0]];
+    const none = first?.value === '' ? first.textContent : null;
+    select.replaceChildren(...options(none ?? '').slice(none === null ? 1 : 0).map(([value, text]) => make('option', { value }, text)));
+    select.value = chosen;
+    if (select.selectedIndex < 0) select.selectedIndex = 0;
+  }
 }
 
 function clientSection() {
@@ -428,7 +451,7 @@ function drawFault(chosen = KINDS[0]?.word) {
 function faultRow(fault) {
   const { id, kind, client, person, endpoint, times, chance, left, played, ...more } = fault;
   const parts = [
-    ...Object.entries(more).map(([key, value]) => `${word('of', key)} ${value}`),
+    ...Object.entries(more).map(([key, value]) => say('with', { head: word('of', key), tail: word(`of_${key}`, value) })),
     endpoint, client && (world.clients.find(({ appid }) => appid === client)?.name ?? client), person,
     chance !== undefined && chance !== null ? say('fault_by_chance', { n: Math.round(chance * 100) }) : null,
   ].filter(Boolean);

@@ -291,7 +291,7 @@ export class Sequence {
   #label(arrow) {
     const [verb, ...path] = arrow.label.split(' ');
     const isCall = /^[A-Z]+$/.test(verb) && path.length > 0;
-    const aside = arrow.note && arrow.note !== arrow.label ? phrase('note', arrow.note) : '';
+    const aside = arrow.note && arrow.note !== arrow.label.split(': ')[0] ? phrase('note', arrow.note) : '';
     return make('span.label', {},
       isCall ? [make('span.verb', {}, verb), make('span.path', {}, path.join(' '))] : make('span.word', {}, phrase('note', arrow.label)),
       arrow.count > 1 ? make('span.times', { title: say('times', { n: arrow.count }) }, `×${arrow.count}`) : null,

@@ -105,6 +105,12 @@ pub const CONTROL_WORDS: &[Word] = &[
     ("standing_active", "正常", "in good standing"),
     ("standing_restricted", "受限", "restricted"),
     ("standing_closed", "已注销", "closed"),
+    ("close_do", "注销账号", "Close the account"),
+    (
+        "close_sure",
+        "注销后不能恢复，确定？",
+        "For good: really close it?",
+    ),
     ("open_phone", "打开手机", "Open the phone"),
     // Apps.
     ("clients", "应用", "Apps"),

@@ -316,7 +316,7 @@ async fn send(
     let answer = outbound.fetch(request).await;
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (ok, verdict) = judge(&answer, &to.url);
-    note(sandbox, happened, &verdict);
+    note(sandbox, happened, ok, &answer);
     Ok(json!({
         "verdict": verdict,
         "ok": ok,
@@ -405,13 +405,22 @@ fn judge(answer: &Result<Incoming, FetchError>, url: &str) -> (bool, String) {
     }
 }
 
-fn note(sandbox: &Sandbox, happened: &Happened, verdict: &str) {
+/// Tells the flows, in no language: they are shown in more than one.
+fn note(sandbox: &Sandbox, happened: &Happened, ok: bool, answer: &Result<Incoming, FetchError>) {
+    let came = match answer {
+        Ok(Incoming { status: 200, .. }) if ok => "HTTP 200, success".to_owned(),
+        Ok(Incoming { status: 200, .. }) => "HTTP 200, no success".to_owned(),
+        Ok(Incoming { status, .. }) => format!("HTTP {status}"),
+        Err(FetchError::Unreachable | FetchError::Forbidden) => "unreachable".to_owned(),
+        Err(FetchError::Lost) => "timeout".to_owned(),
+        Err(FetchError::TooLarge) => "> 64 KiB".to_owned(),
+    };
     sandbox.flows.note(Note {
         at: clock::real(),
         from: Lane::Platform,
         to: Lane::Backend,
         what: "pushed",
-        detail: format!("{}: {verdict}", happened.event),
+        detail: format!("{}, {came}", happened.event),
         person: Some(happened.person.clone()),
         client: Some(happened.client.to_string()),
         ties: Vec::new(),

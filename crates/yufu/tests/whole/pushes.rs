@@ -378,10 +378,13 @@ fn an_app_that_answers_badly_is_told_three_times_and_no_more() {
         let all = house.done("GET", "/_sandbox/flows", &Value::Null);
         let id = all["flows"][0]["id"].as_str().unwrap().to_owned();
         let flow = house.told("GET", &format!("/_sandbox/flows/{id}.txt"), &Value::Null);
-        let told = flow
-            .text()
-            .matches("user_authorization_revoke: the app answered");
-        told.count() == 3 && flow.text().contains("revoked")
+        let told = |how: &str| {
+            let words = format!("user_authorization_revoke, {how}");
+            flow.text().matches(&words).count()
+        };
+        flow.text().contains("revoked")
+            && told("HTTP 500") == 2
+            && told("HTTP 200, no success") == 1
     });
     // A fourth attempt would have taken the answer that this one gets.
     browser.code(&service, "snsapi_userinfo");
