@@ -332,6 +332,11 @@ impl<'a> Table<'a> {
         &self.at
     }
 
+    /// The text under a name, if it is one; another look will say what is wrong with what is none.
+    pub fn peek(&self, name: &str) -> Option<String> {
+        self.find(name)?.1.text()
+    }
+
     /// The line on which a name stands, or the table begins.
     pub fn line(&self, name: &str) -> Option<usize> {
         let found = self.find(name).map_or(self.line, |(line, _)| line);

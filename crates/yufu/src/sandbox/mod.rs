@@ -11,6 +11,7 @@ pub mod fault;
 pub mod flow;
 pub mod hand;
 mod lan;
+mod patience;
 pub mod proxy;
 pub mod screens;
 mod seed;
@@ -438,12 +439,12 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         let router = screens::watch(router, &sandbox);
         let router = adopt::before(router, &sandbox);
         let router = events::watch(router, &sandbox);
-        tap::around(router, &sandbox, Behind::Platform)
+        patience::around(tap::around(router, &sandbox, Behind::Platform))
     };
     let plain = sandbox.shelf.around_platform(platform.router.clone());
     let platform_router = watched(plain.clone().merge(control::routes(sandbox.clone())));
     let plain_login = sandbox.shelf.around_login(login.router.clone());
-    let login_router = tap::around(plain_login, &sandbox, Behind::Login);
+    let login_router = patience::around(tap::around(plain_login, &sandbox, Behind::Login));
     // Under the platform's own names there is the platform and nothing of the sandbox's.
     let parts = proxy::Parts {
         platform: watched(plain),
@@ -456,16 +457,15 @@ pub async fn start(options: &DevOptions) -> Result<Running, String> {
         closing: closing.clone(),
     };
     let proxy = proxy::open(parts, |apps| tap::around(apps, &sandbox, Behind::App))?;
+    let demo = tap::around(demo, &sandbox, Behind::Demo);
     let mut servers = vec![
         tokio::spawn(proxy.serve(doors.proxy.listener, doors.gate.listener)),
         doors.platform.serve(platform_router, &closing),
         doors.login.serve(login_router, &closing),
-        doors
-            .app
-            .serve(tap::around(demo, &sandbox, Behind::Demo), &closing),
+        doors.app.serve(patience::around(demo), &closing),
     ];
     if let Some(door) = lan {
-        let router = door.router(&sandbox);
+        let router = patience::around(door.router(&sandbox));
         servers.push(tokio::spawn(listen::serve(
             door.listener,
             None,

@@ -126,6 +126,20 @@ fn both_roles_are_served_by_one_process() {
     assert_ne!(login, house.port);
     for port in [login, house.port] {
         assert_eq!(Wire::to(port).ask(&Ask::get("/readyz")).status, 200);
+        // Nothing of the sandbox is at either of them.
+        for path in [
+            "/_sandbox/state",
+            "/phone",
+            "/flows",
+            "/proxy.pac",
+            "/dev/inbox",
+            "/assets/flows.js",
+            "/assets/handset.js",
+            "/assets/control.css",
+        ] {
+            assert_eq!(Wire::to(port).ask(&Ask::get(path)).status, 404, "{path}");
+        }
+        assert_eq!(Wire::to(port).ask(&Ask::get("/assets/app.css")).status, 200);
     }
     house.stop();
     let names = temp.names();

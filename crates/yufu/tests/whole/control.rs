@@ -142,6 +142,45 @@ fn a_member_that_is_there_twice_is_complained_of_in_one_line_as_in_many() {
 }
 
 #[test]
+fn a_file_is_brought_in_whole_or_not_at_all() {
+    let house = House::dev();
+    let before = house.done("GET", "/_sandbox/state", &Value::Null);
+    let file = json!({
+        "people": [
+            {"name": "lin", "phone": "+8613911110001"},
+            {"name": "bo", "phone": "13911110001"},
+            {"name": "lin", "phone": "+8613911110002"},
+        ],
+        "clients": [
+            {"appid": "wxaaaaaaaaaaaaaaaa", "kind": "website", "name": "One"},
+            {"appid": "wxaaaaaaaaaaaaaaaa", "kind": "website", "name": "Two"},
+        ],
+    });
+    let (status, complaints) = house.refused("POST", "/_sandbox/world", &file);
+    assert_eq!(status, 400, "{complaints:?}");
+    for at in ["people[1].phone", "people[2].name", "clients[1].appid"] {
+        let told = format!("{at}: is taken in this very file; take another one");
+        assert!(complaints.contains(&told), "{at}: {complaints:?}");
+    }
+    assert_eq!(complaints.len(), 3, "{complaints:?}");
+    let after = house.done("GET", "/_sandbox/state", &Value::Null);
+    for part in ["people", "clients", "faults"] {
+        assert_eq!(after[part], before[part], "{part}");
+    }
+    // Faults may be for those whom the file itself brings.
+    let file = json!({
+        "people": [{"name": "lin", "phone": "+8613911110001"}],
+        "clients": [{"appid": "wxaaaaaaaaaaaaaaaa", "kind": "website", "name": "One"}],
+        "faults": [
+            {"kind": "drop", "person": "lin"},
+            {"kind": "drop", "client": "wxaaaaaaaaaaaaaaaa"},
+        ],
+    });
+    let made = house.done("POST", "/_sandbox/world", &file);
+    assert_eq!(made, json!({"people": 1, "clients": 1, "faults": 2}));
+}
+
+#[test]
 fn the_proxys_file_is_at_the_platforms_address_too() {
     let house = House::dev();
     let answer = house.get("/proxy.pac");

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use yufu_dialects::http as plain;
 
@@ -114,6 +114,15 @@ pub(super) async fn text(from: Body) -> Result<String, Refused> {
 async fn body(body: Body) -> Result<Vec<u8>, Refused> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
+        Err(error) if !error.is::<LengthLimitError>() => Err(Refused {
+            status: StatusCode::REQUEST_TIMEOUT,
+            code: "request",
+            complaints: Complaints::one(
+                "",
+                "the body did not arrive",
+                "send as many bytes as Content-Length tells, within 15 seconds",
+            ),
+        }),
         Err(_) => Err(Refused {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             code: "too_large",
@@ -156,6 +165,31 @@ mod tests {
     use super::super::table::{Verb, work};
     use super::*;
     use serde_json::json;
+
+    /// A body whose sender went away.
+    struct Broken;
+
+    impl hyper::body::Body for Broken {
+        type Data = axum::body::Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+            std::task::Poll::Ready(Some(Err(axum::Error::new("gone"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_not_called_too_long() {
+        let broken = text(Body::new(Broken)).await.unwrap_err();
+        assert_eq!(broken.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(broken.complaints.0[0].what, "the body did not arrive");
+        let long = text(Body::from("x".repeat(MAX_BODY + 1))).await;
+        let long = long.unwrap_err();
+        assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 
     #[test]
     fn a_query_is_read_by_the_fields_of_its_row() {

@@ -1,6 +1,7 @@
 //! A file of people, apps and faults: everything in it is read and judged by the calls that make
 //! one each, and only if there is nothing to complain of anywhere is anything made.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -8,11 +9,13 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
 use serde_json::{Map, Value};
+use yufu_core::user::Phone;
 
 use super::answer::Refused;
 use super::door;
 use super::table::{self, Asked, Call, Endpoint, Field, Found, Kind, Verb, Work};
-use crate::read::{Complaint, Complaints, Document};
+use crate::read::{Complaint, Complaints, Document, Table};
+use crate::sandbox::fault::{self, Known};
 use crate::sandbox::state::Sandbox;
 
 /// What a file may hold, and the call that makes one of each.
@@ -90,6 +93,9 @@ fn read(
     document: Document,
 ) -> Result<Vec<(&'static str, String, Work)>, Refused> {
     let mut works = Vec::new();
+    // Those whom the file brings are known to what comes behind them in it.
+    let mut known = sandbox.known();
+    let mut brought = Brought::default();
     for (part, path) in PARTS {
         let Found::Row(row, holes) = table::find("POST", path) else {
             continue;
@@ -105,7 +111,12 @@ fn read(
                 body,
                 holes,
             };
-            works.push((part, at, call(&asked)));
+            brought.look(part, &asked.body, &mut known);
+            let work = match part {
+                "faults" => fault::bring(&asked, &known),
+                _ => call(&asked),
+            };
+            works.push((part, at, work));
         }
     }
     if works.is_empty() {
@@ -117,6 +128,42 @@ fn read(
     }
     document.finish().map_err(Refused::bad)?;
     Ok(works)
+}
+
+/// What a file tells of so far: the calls that make one each know only what is there already.
+#[derive(Default)]
+struct Brought {
+    names: HashSet<String>,
+    phones: HashSet<String>,
+    appids: HashSet<String>,
+}
+
+impl Brought {
+    /// Complains of what stands in the file twice and can be there once.
+    fn look(&mut self, part: &str, body: &Table<'_>, known: &mut Known) {
+        let once = |field: &str, value: Option<String>, seen: &mut HashSet<String>| {
+            let value = value.filter(|value| !value.is_empty())?;
+            if seen.insert(value.clone()) {
+                return Some(value);
+            }
+            body.complain(field, "is taken in this very file", "take another one");
+            None
+        };
+        match part {
+            "people" => {
+                let name = once("name", body.peek("name"), &mut self.names);
+                known.people.extend(name);
+                let phone = body.peek("phone").and_then(|text| Phone::parse(&text).ok());
+                let phone = phone.map(|phone| phone.as_str().to_owned());
+                once("phone", phone, &mut self.phones);
+            }
+            "clients" => {
+                let appid = once("appid", body.peek("appid"), &mut self.appids);
+                known.clients.extend(appid);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The complaints of one of many.

@@ -184,8 +184,13 @@ fn list(asked: &Asked<'_>) -> Work {
 }
 
 fn add(asked: &Asked<'_>) -> Work {
+    bring(asked, &asked.sandbox.known())
+}
+
+/// Adds what is told, for those who are known.
+pub fn bring(asked: &Asked<'_>, known: &Known) -> Work {
     let sandbox = asked.sandbox.clone();
-    let read = faults(&asked.body, &sandbox.known());
+    let read = faults(&asked.body, known);
     work(async move {
         match sandbox.faults.add(read) {
             Ok(added) => told(&added),

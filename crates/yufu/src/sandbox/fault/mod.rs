@@ -28,7 +28,7 @@ pub use read::{Known, faults, read};
 pub use spot::{SPOTS, Spot};
 
 pub use callback::{on_authorize, on_callback};
-pub use calls::ROWS;
+pub use calls::{ROWS, bring};
 pub(super) use play::around;
 
 use crate::fetch::Outbound;
