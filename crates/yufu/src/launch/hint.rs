@@ -233,8 +233,8 @@ fn distrusting(runtime: Runtime) -> [&'static str; 2] {
             "verify=certifi.where() 或自建的 SSL context 会绕过 SSL_CERT_FILE 和 REQUESTS_CA_BUNDLE：不要传 verify，或设为 os.environ[\"SSL_CERT_FILE\"]。",
         ],
         Runtime::Java => [
-            "A trust manager of its own, or -Djavax.net.ssl.trustStore on the line of the program, counts more than JAVA_TOOL_OPTIONS: leave it out, or import the file of `yufu ca --path` there with keytool -importcert.",
-            "自定义的信任管理器或程序命令行里的 -Djavax.net.ssl.trustStore 优先于 JAVA_TOOL_OPTIONS：去掉它，或用 keytool -importcert 把 yufu ca --path 给出的文件导入。",
+            "A trust manager of its own, or -Djavax.net.ssl.trustStore on the line of the program, counts more than JAVA_TOOL_OPTIONS: leave it out, or import the file of `yufu ca --path` there with keytool -importcert. Where certificates are pinned, set the app's base URL to the platform's address, which is plain HTTP.",
+            "自定义的信任管理器或程序命令行里的 -Djavax.net.ssl.trustStore 优先于 JAVA_TOOL_OPTIONS：去掉它，或用 keytool -importcert 把 yufu ca --path 给出的文件导入；固定了证书（pinning）的程序请把接口地址改成沙箱平台的地址（普通 HTTP）。",
         ],
         Runtime::Go => [
             "On macOS and Windows Go asks the system and not SSL_CERT_FILE; a tls.Config with RootCAs asks neither. Set the app's base URL to the platform's address, or add the file of `yufu ca --path` to RootCAs.",

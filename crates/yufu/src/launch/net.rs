@@ -201,6 +201,13 @@ async fn options(unshare: &Path) -> Result<Vec<&'static str>, String> {
 }
 
 fn forbidden(said: &str) -> String {
+    // What the kernel says where the number of namespaces is limited, be it to none.
+    if said.contains("No space left") {
+        return format!(
+            "this system allows no more namespaces ({said}).\n  \
+             sudo sysctl user.max_user_namespaces=15000. {WITHOUT}"
+        );
+    }
     format!(
         "this system allows no private network ({said}).\n  \
          Ubuntu 24.04 and later: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0. Older ones: \
@@ -211,6 +218,14 @@ fn forbidden(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_way_of_being_forbidden_has_its_remedy() {
+        let said = forbidden("unshare: unshare failed: No space left on device");
+        assert!(said.contains("user.max_user_namespaces="), "{said}");
+        let said = forbidden("unshare: unshare failed: Operation not permitted");
+        assert!(said.contains("unprivileged_userns"), "{said}");
+    }
 
     #[test]
     fn the_platforms_names_win_over_what_stood_there() {
