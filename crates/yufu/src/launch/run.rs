@@ -216,12 +216,13 @@ impl Watch {
     }
 }
 
-/// The first words of a command: its flags may hold secrets.
+/// The first words of a command: its flags may hold secrets, and addresses a password.
 fn label(words: &[String]) -> String {
     let name = words.first().and_then(|it| it.rsplit('/').next());
     let next = words
         .get(1)
-        .filter(|it| !it.starts_with('-') && !it.contains('='));
+        .filter(|it| !it.starts_with('-') && !it.contains('='))
+        .filter(|it| !(it.contains("://") && it.contains('@')));
     let words = [name, next.map(String::as_str)];
     let words: Vec<&str> = words.into_iter().flatten().collect();
     words.join(" ").chars().take(80).collect()
@@ -305,5 +306,7 @@ mod tests {
         );
         assert_eq!(of("app --token=abc"), "app");
         assert_eq!(of("env TOKEN=abc node x.js"), "env");
+        assert_eq!(of("curl https://mei:s3cret@a.example/"), "curl");
+        assert_eq!(of("npx @scope/tool"), "npx @scope/tool");
     }
 }

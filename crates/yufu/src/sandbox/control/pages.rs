@@ -1,5 +1,6 @@
 //! The living pages of the sandbox: their frame. What moves in them is fetched by their scripts.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -45,10 +46,19 @@ pub(super) fn routes(sandbox: Arc<Sandbox>) -> Router {
 
 /// The proxy's own file, at an address that a developer knows already.
 async fn auto_configuration(State(sandbox): State<Arc<Sandbox>>) -> Response {
-    let mut response = Response::new(Body::from(proxy::pac(sandbox.addresses.proxy)));
+    let file = proxy::pac(dialled(sandbox.addresses.proxy));
+    let mut response = Response::new(Body::from(file));
     let kind = HeaderValue::from_static("application/x-ns-proxy-autoconfig");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// How this machine reaches what listens there: what listens at every address does so at this one.
+fn dialled(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
 }
 
 async fn flows(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Response {
@@ -217,6 +227,18 @@ fn section<'a>(book: &'a str, number: &str) -> Option<(&'a str, &'a str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_here() {
+        for (listens, dials) in [
+            ("0.0.0.0:8425", "127.0.0.1:8425"),
+            ("[::]:8425", "127.0.0.1:8425"),
+            ("192.168.1.7:8425", "192.168.1.7:8425"),
+        ] {
+            let dialled = dialled(listens.parse().unwrap());
+            assert_eq!(dialled, dials.parse().unwrap(), "{listens}");
+        }
+    }
 
     #[test]
     fn a_section_is_found_by_its_number() {

@@ -1,5 +1,7 @@
 //! Exchanges find their login, and the login comes to the right end.
 
+use yufu_core::time::Timestamp;
+
 use super::super::fold::read;
 use super::super::shelf::Limits;
 use super::super::show::{Summary, Whole};
@@ -7,7 +9,7 @@ use super::scene::{
     APPID, Ask, CALLBACK, OPENID, STATE, Scene, code, enc, error, exchange, interaction,
     scan_query, token, tokens, uuid,
 };
-use crate::sandbox::seen::{Behind, Tie};
+use crate::sandbox::seen::{Behind, Lane, Note, Tie};
 
 #[test]
 fn a_login_by_scan_is_one_flow() {
@@ -216,7 +218,26 @@ fn what_people_do_without_a_request_joins_by_its_ties() {
     assert_eq!(scene.json(flow)["person"], "mei");
     scene.notes("agreed", &[(Tie::Uuid, &uuid(1)), (Tie::Code, &code(1))]);
     assert_eq!(scene.paid(&code(1), 1), flow, "by the code of the note");
-    assert_eq!(scene.notes("clock", &[]), None, "tied to nothing");
+    // Tied to nothing: the person's latest login at this app, or none.
+    assert_eq!(scene.notes("pushed", &[]), flow);
+    for (person, client) in [
+        (Some("wei"), Some(APPID)),
+        (Some("mei"), Some("wx0000000000000001")),
+        (None, Some(APPID)),
+        (Some("mei"), None),
+    ] {
+        let note = Note {
+            at: Timestamp(scene.now),
+            from: Lane::User,
+            to: Lane::Platform,
+            what: "pushed",
+            detail: String::new(),
+            person: person.map(str::to_owned),
+            client: client.map(str::to_owned),
+            ties: Vec::new(),
+        };
+        assert_eq!(scene.fold.noted(&note), None, "{person:?} {client:?}");
+    }
     // A code that was given without any page begins a flow, and the appid before a state is none.
     let state = format!("{APPID} aStateOfItsOwn12345");
     let own = scene.notes("returned", &[(Tie::Code, &code(2)), (Tie::State, &state)]);
