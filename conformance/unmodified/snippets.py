@@ -17,7 +17,7 @@ from lab import prepare
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "ci.md"
 JUNIT = Path("/usr/share/java/junit-platform-console-standalone.jar")
-SECONDS = 90
+SECONDS = 180
 
 
 @dataclass(frozen=True)
