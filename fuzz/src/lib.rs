@@ -4,11 +4,15 @@
 pub mod authorize;
 pub mod call;
 pub mod config;
+pub mod files;
+pub mod first_line;
 pub mod identities;
 pub mod login_body;
+mod own;
 pub mod params;
 pub mod phone;
 pub mod push;
+pub mod recipe;
 pub mod redirect;
 pub mod secret;
 pub mod sms;
@@ -28,9 +32,17 @@ mod fetch {
     }
 }
 
+// What the binary's sources call by these names is here.
+extern crate self as axum;
+extern crate self as reqwest;
+pub use ::http::{self, Method};
+pub use url::Url;
+
+pub(crate) use own::{check, read, sandbox};
+
 use std::collections::HashMap;
 
-use yufu_dialects::http::{Method, Request};
+use yufu_dialects::http::{Method as Verb, Request};
 
 /// A request from text that looks like one: `GET /path?query`, headers, an empty line, a body.
 pub fn request(data: &[u8]) -> Request {
@@ -42,9 +54,9 @@ pub fn request(data: &[u8]) -> Request {
     let mut lines = head.split('\n');
     let first = lines.next().unwrap_or_default();
     let (method, target) = match first.split_once(' ') {
-        Some(("POST", target)) => (Method::Post, target),
-        Some(("GET", target)) => (Method::Get, target),
-        _ => (Method::Get, first),
+        Some(("POST", target)) => (Verb::Post, target),
+        Some(("GET", target)) => (Verb::Get, target),
+        _ => (Verb::Get, first),
     };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request::get(path, query);
@@ -65,7 +77,7 @@ pub fn request(data: &[u8]) -> Request {
 /// before the body. Bytes that are not UTF-8 show as U+FFFD.
 pub fn parameters(request: &Request) -> HashMap<String, String> {
     let mut all = HashMap::new();
-    if request.method == Method::Post {
+    if request.method == Verb::Post {
         all.extend(url::form_urlencoded::parse(&request.body).into_owned());
     }
     all.extend(url::form_urlencoded::parse(request.query.as_bytes()).into_owned());
@@ -92,4 +104,20 @@ pub fn has_replacement(request: &Request) -> bool {
     parameters(request)
         .iter()
         .any(|(name, value)| odd(name) || odd(value))
+}
+
+/// Every complaint has words, and a line that is there.
+fn told(text: &str, complaints: &read::Complaints) {
+    assert!(!complaints.0.is_empty(), "refused without a word");
+    for complaint in &complaints.0 {
+        assert!(!complaint.to_string().trim().is_empty());
+        assert!(!complaint.what.is_empty(), "{complaint:?}");
+        let lines = text.lines().count().max(1) + 1;
+        assert!(
+            complaint
+                .line
+                .is_none_or(|line| (1..=lines).contains(&line)),
+            "{complaint:?}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::run;
 
 /// One per parser, as in `fuzz/Cargo.toml`.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 17] = [
     "params",
     "redirect",
     "secret",
@@ -25,6 +25,9 @@ const TARGETS: [&str; 14] = [
     "login_body",
     "identities",
     "upstream_answer",
+    "first_line",
+    "recipe",
+    "files",
 ];
 
 /// What the compiler is told: count edges and comparisons for libFuzzer. Only what is built for

@@ -7,6 +7,7 @@
 //!
 //! Its dates follow real time, not the clock of the house: browsers and libraries judge them.
 
+mod hosts;
 mod kept;
 mod mint;
 #[cfg(test)]
@@ -27,18 +28,7 @@ use rustls::sign::CertifiedKey;
 use yufu_core::time::{Lifetime, Timestamp};
 use yufu_web::clock;
 
-/// The names that the sandbox answers for.
-pub const HOSTS: [&str; 9] = [
-    "api.weixin.qq.com",
-    "open.weixin.qq.com",
-    "lp.open.weixin.qq.com",
-    "long.open.weixin.qq.com",
-    "res.wx.qq.com",
-    "thirdwx.qlogo.cn",
-    "graph.qq.com",
-    "api.weibo.com",
-    "open.weibo.cn",
-];
+pub use hosts::{HOSTS, known};
 
 /// How long the authority of a temporary run is good.
 const RUN_LIFE: Lifetime = Lifetime::days(7);
@@ -46,15 +36,6 @@ const RUN_LIFE: Lifetime = Lifetime::days(7);
 const FOLDER_LIFE: Lifetime = Lifetime::days(90);
 /// The longest that a certificate of a name is good.
 const LEAF_LIFE: Lifetime = Lifetime::days(30);
-
-/// The name of the platform that a host stands for, however it is spelt: letters of either case,
-/// and a dot at the end, mean the same host to whoever would resolve it.
-pub fn known(host: &str) -> Option<&'static str> {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    HOSTS
-        .into_iter()
-        .find(|ours| ours.eq_ignore_ascii_case(host))
-}
 
 /// A name that no certificate is made for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod handset;
 mod pages;
 pub mod people;
+pub mod person;
 pub mod table;
 
 use std::sync::Arc;

@@ -501,6 +501,38 @@ pub const KINDS: [Row; 24] = [
     },
 ];
 
+/// A fault, and whom it is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What it is called; given by the desk.
+    #[serde(default)]
+    pub id: String,
+    /// What the platform does wrong.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// Only for this client, by its appid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Only for this person, by short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Only at this endpoint: its path, or its last words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Only so many times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// Only with this chance, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+    /// How many times are left of `times`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u32>,
+    /// How often it was played.
+    #[serde(default)]
+    pub played: u64,
+}
+
 impl Kind {
     /// Its row of the table.
     pub fn row(&self) -> &'static Row {

@@ -18,11 +18,10 @@ mod spot;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
 use yufu_core::secret::Entropy as _;
 
 pub use edit::How;
-pub use kind::{Death, Field, KEYS, KINDS, Kind, Row, Shape, When};
+pub use kind::{Death, Fault, Field, KEYS, KINDS, Kind, Row, Shape, When};
 pub use page::{endpoints, openapi, reference};
 pub use read::{Known, faults, read};
 pub use spot::{SPOTS, Spot};
@@ -33,38 +32,6 @@ pub(super) use play::around;
 
 use crate::fetch::Outbound;
 use crate::ports::SystemEntropy;
-
-/// A fault, and whom it is for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
-    /// What it is called; given by the desk.
-    #[serde(default)]
-    pub id: String,
-    /// What the platform does wrong.
-    #[serde(flatten)]
-    pub kind: Kind,
-    /// Only for this client, by its appid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    /// Only for this person, by short name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
-    /// Only at this endpoint: its path, or its last words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    /// Only so many times.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<u32>,
-    /// Only with this chance, from 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chance: Option<f64>,
-    /// How many times are left of `times`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<u32>,
-    /// How often it was played.
-    #[serde(default)]
-    pub played: u64,
-}
 
 /// The most faults at once.
 const MOST: usize = 1000;

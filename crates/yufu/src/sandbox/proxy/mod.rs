@@ -8,6 +8,7 @@
 mod forward;
 mod names;
 mod reach;
+pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod traffic;
@@ -29,8 +30,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use yufu_web::{ByProxy, Peer};
 
 use self::forward::{Forward, unreached};
-use self::names::{Names, hold, origin_form};
+use self::names::{Names, hold};
 use self::reach::{Reach, is_this_machine};
+use self::target::{end_of_tunnel, has_platform, named, origin_form};
 use self::traffic::Traffic;
 use crate::listen::{self, DRAIN, WasCut};
 use crate::sandbox::authority::{self, Authority, HOSTS};
@@ -224,9 +226,7 @@ impl Proxy {
 
     /// Opens a tunnel.
     async fn connect(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response {
-        let target = request.uri().authority().cloned();
-        let target = target.filter(|target| !target.host().is_empty());
-        let Some((target, port)) = target.and_then(|to| Some((to.clone(), to.port_u16()?))) else {
+        let Some((target, port)) = end_of_tunnel(request.uri()) else {
             return text(StatusCode::BAD_REQUEST, NO_PORT.to_owned());
         };
         let upstream = match (authority::known(target.host()), port) {
@@ -300,23 +300,6 @@ enum Upstream {
 
 const NO_SCHEME: &str = "yufu: only http and https go through this proxy.\n";
 const NO_PORT: &str = "yufu: a tunnel needs a host and a port, such as example.com:443.\n";
-
-/// Gives the request the host of its address: that is what counts (RFC 9112 §3.2.2).
-fn named<B>(mut request: Request<B>, target: &Target) -> Request<B> {
-    let host = target.as_str().rsplit('@').next().unwrap_or_default();
-    if let Ok(host) = HeaderValue::try_from(host) {
-        request.headers_mut().insert(header::HOST, host);
-    }
-    request
-}
-
-/// Whether the platform is behind this port under its names.
-fn has_platform(target: &Target, scheme: &str) -> bool {
-    match target.port_u16() {
-        None => target.port().is_none(),
-        Some(port) => (port == 443 && scheme == "https") || (port == 80 && scheme == "http"),
-    }
-}
 
 /// What is said of the platform's names elsewhere than at their ports. It is not passed on: who
 /// calls the sandbox does not mean to call the real platform with the same secrets.

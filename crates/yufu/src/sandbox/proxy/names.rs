@@ -9,10 +9,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
@@ -22,6 +22,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use yufu_web::{ByProxy, Peer};
 
+use super::target::host_of;
 use super::text;
 use super::traffic::{HandshakeFault, Traffic};
 use crate::listen::{self, DRAIN, HEAD_BYTES, PATIENCE, WasCut};
@@ -162,15 +163,6 @@ impl Names {
     }
 }
 
-/// The host of an authority, without its port.
-fn host_of(authority: &str) -> Option<&str> {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) => (host, port),
-        None => (authority, ""),
-    };
-    port.bytes().all(|b| b.is_ascii_digit()).then_some(host)
-}
-
 /// Serves a connection to its end; when the server is told to stop, lets the answer under way finish.
 pub(super) async fn hold<S, A, F>(stream: S, answer: A, mut closing: watch::Receiver<bool>)
 where
@@ -192,10 +184,4 @@ where
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(DRAIN, connection).await;
-}
-
-/// The path and query of an address alone, as a server reads it.
-pub(super) fn origin_form(uri: &Uri) -> Uri {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    path.parse().unwrap_or_else(|_| Uri::from_static("/"))
 }
