@@ -1,18 +1,8 @@
 // The control of the sandbox as a page: it does what the REST API does, and shows what is wrong
 // where it is wrong.
 import assert from 'node:assert/strict';
+import { open, told } from '../lib/control.mjs';
 import { test } from '../lib/suite.mjs';
-
-const open = async (page, house) => {
-  await page.goto(`${house.platform}/_sandbox`);
-  await page.waitForSelector('#faults .of-fault');
-};
-
-/** What the API says, whatever the page shows. */
-async function told(house, path) {
-  const answer = await fetch(`${house.platform}/_sandbox/${path}`, { headers: { authorization: `Bearer ${house.token}` } });
-  return answer.json();
-}
 
 test('control: faults are added, counted down, and taken away', async (t) => {
   t.allow(/status of 40[04]/);

@@ -2,17 +2,8 @@
 // clicking, on a desktop and on a phone.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { open, told } from '../lib/control.mjs';
 import { test } from '../lib/suite.mjs';
-
-const open = async (page, house) => {
-  await page.goto(`${house.platform}/_sandbox`);
-  await page.waitForSelector('#faults .of-fault');
-};
-
-async function told(house, path) {
-  const answer = await fetch(`${house.platform}/_sandbox/${path}`, { headers: { authorization: `Bearer ${house.token}` } });
-  return answer.json();
-}
 
 const one = async (house, list, key, value) => (await told(house, list))[list].find((it) => it[key] === value);
 
